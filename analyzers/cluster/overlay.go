@@ -1,0 +1,120 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+)
+
+// With returns a Snapshot in which ref is changed by a strategic merge patch, as
+// `kubectl patch` would do it. The receiver stays as it is. When the patch changes a
+// workload's pod template, its pods that have no node yet get the template's new spec:
+// what would be created in their place.
+func (s *Snapshot) With(ref Ref, patch []byte) (*Snapshot, error) {
+	old, ok := s.byName[ref.key()]
+	if !ok {
+		return nil, fmt.Errorf("patch %s: there is no such object", ref)
+	}
+	changed, err := patched(old, patch)
+	if err != nil {
+		return nil, fmt.Errorf("patch %s: %w", ref, err)
+	}
+	replace := map[objectKey]Object{ref.key(): changed}
+	if t, ok := Template(changed); ok {
+		for _, pod := range s.PodsOf(old) {
+			if pod.Spec.NodeName == "" {
+				replace[RefOf(pod).key()] = fromTemplate(pod, t)
+			}
+		}
+	}
+	return s.replacing(replace), nil
+}
+
+func patched(o Object, patch []byte) (Object, error) {
+	k, ok := kindFor(o)
+	if !ok {
+		return nil, fmt.Errorf("kind %T is not in the table of kinds", o)
+	}
+	before, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	after, err := strategicpatch.StrategicMergePatch(before, patch, k.New())
+	if err != nil {
+		return nil, err
+	}
+	out := k.New()
+	if err := json.Unmarshal(after, out); err != nil {
+		return nil, err
+	}
+	out.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+	return out, nil
+}
+
+// fromTemplate is the pod as the template would make it: labels and spec of the
+// template, and nothing said of it yet.
+func fromTemplate(pod *corev1.Pod, t *corev1.PodTemplateSpec) *corev1.Pod {
+	out := pod.DeepCopy()
+	spec := t.Spec.DeepCopy()
+	spec.NodeName = pod.Spec.NodeName
+	spec.Tolerations = mergeTolerations(spec.Tolerations, pod.Spec.Tolerations)
+	spec.Volumes = mergeVolumes(spec.Volumes, pod.Spec.Volumes)
+	if spec.ServiceAccountName == "" {
+		spec.ServiceAccountName = pod.Spec.ServiceAccountName
+	}
+	if spec.Priority == nil {
+		spec.Priority = pod.Spec.Priority
+	}
+	out.Spec = *spec
+	for k, v := range t.Labels {
+		if out.Labels == nil {
+			out.Labels = map[string]string{}
+		}
+		out.Labels[k] = v
+	}
+	return out
+}
+
+// mergeTolerations keeps what admission added to the pod, such as not-ready:NoExecute.
+func mergeTolerations(spec, pod []corev1.Toleration) []corev1.Toleration {
+	for _, t := range pod {
+		if !slices.ContainsFunc(spec, func(have corev1.Toleration) bool { return have.MatchToleration(&t) }) {
+			spec = append(spec, t)
+		}
+	}
+	return spec
+}
+
+// mergeVolumes keeps what admission and controllers added: the token of the service
+// account, the claims of a StatefulSet.
+func mergeVolumes(spec, pod []corev1.Volume) []corev1.Volume {
+	for _, v := range pod {
+		if !slices.ContainsFunc(spec, func(have corev1.Volume) bool { return have.Name == v.Name }) {
+			spec = append(spec, v)
+		}
+	}
+	return spec
+}
+
+// replacing returns a copy of s with some objects exchanged and indexes of its own.
+func (s *Snapshot) replacing(replace map[objectKey]Object) *Snapshot {
+	out := *s
+	out.read, out.lazy = nil, newIndexes()
+	out.objects, out.byName = maps.Clone(s.objects), maps.Clone(s.byName)
+	cloned := map[string]bool{}
+	for key, o := range replace {
+		if !cloned[key.kind.String()] {
+			out.objects[key.kind], cloned[key.kind.String()] = slices.Clone(out.objects[key.kind]), true
+		}
+		i, found := slices.BinarySearchFunc(out.objects[key.kind], o, compareObjects)
+		if found {
+			out.objects[key.kind][i] = o
+		}
+		out.byName[key] = o
+	}
+	return &out
+}

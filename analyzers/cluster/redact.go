@@ -1,0 +1,116 @@
+package cluster
+
+import corev1 "k8s.io/api/core/v1"
+
+// redactObject masks secrets in every field of o that holds text of people or programs.
+// Names, labels, images, numbers and times stay as they are.
+func redactObject(r Redactor, o Object) {
+	if r == nil {
+		return
+	}
+	redactMap(r, o.GetAnnotations())
+	switch o := o.(type) {
+	case *corev1.Pod:
+		redactPodSpec(r, &o.Spec)
+		redactPodStatus(r, &o.Status)
+	case *corev1.ConfigMap:
+		redactMap(r, o.Data)
+	case *corev1.Event:
+		o.Message = r.Text(o.Message)
+	}
+	if t, ok := Template(o); ok {
+		redactMap(r, t.Annotations)
+		redactPodSpec(r, &t.Spec)
+	}
+}
+
+func redactMap(r Redactor, m map[string]string) {
+	for _, k := range sortedKeys(m) {
+		if v := r.Value(k, m[k]); v != m[k] {
+			m[k] = v
+		}
+	}
+}
+
+func redactPodSpec(r Redactor, spec *corev1.PodSpec) {
+	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			c := &list[i]
+			c.Command, c.Args = r.Args(c.Command), r.Args(c.Args)
+			for j := range c.Env {
+				c.Env[j].Value = r.Value(c.Env[j].Name, c.Env[j].Value)
+			}
+			redactProbe(r, c.LivenessProbe)
+			redactProbe(r, c.ReadinessProbe)
+			redactProbe(r, c.StartupProbe)
+			if c.Lifecycle != nil {
+				redactHook(r, c.Lifecycle.PostStart)
+				redactHook(r, c.Lifecycle.PreStop)
+			}
+		}
+	}
+	for i := range spec.EphemeralContainers {
+		c := &spec.EphemeralContainers[i].EphemeralContainerCommon
+		c.Command, c.Args = r.Args(c.Command), r.Args(c.Args)
+		for j := range c.Env {
+			c.Env[j].Value = r.Value(c.Env[j].Name, c.Env[j].Value)
+		}
+	}
+}
+
+func redactProbe(r Redactor, p *corev1.Probe) {
+	if p == nil {
+		return
+	}
+	if p.Exec != nil {
+		p.Exec.Command = r.Args(p.Exec.Command)
+	}
+	if p.HTTPGet != nil {
+		redactHTTP(r, p.HTTPGet)
+	}
+}
+
+func redactHook(r Redactor, h *corev1.LifecycleHandler) {
+	if h == nil {
+		return
+	}
+	if h.Exec != nil {
+		h.Exec.Command = r.Args(h.Exec.Command)
+	}
+	if h.HTTPGet != nil {
+		redactHTTP(r, h.HTTPGet)
+	}
+}
+
+func redactHTTP(r Redactor, g *corev1.HTTPGetAction) {
+	g.Path = r.Text(g.Path)
+	for i := range g.HTTPHeaders {
+		g.HTTPHeaders[i].Value = r.Value(g.HTTPHeaders[i].Name, g.HTTPHeaders[i].Value)
+	}
+}
+
+func redactPodStatus(r Redactor, status *corev1.PodStatus) {
+	status.Message = r.Text(status.Message)
+	for i := range status.Conditions {
+		status.Conditions[i].Message = r.Text(status.Conditions[i].Message)
+	}
+	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses, status.EphemeralContainerStatuses} {
+		for i := range list {
+			for _, state := range []*corev1.ContainerState{&list[i].State, &list[i].LastTerminationState} {
+				if state.Waiting != nil {
+					state.Waiting.Message = r.Text(state.Waiting.Message)
+				}
+				if state.Terminated != nil {
+					state.Terminated.Message = r.Text(state.Terminated.Message)
+				}
+			}
+		}
+	}
+}
+
+func redactLog(r Redactor, l Log) Log {
+	if r != nil {
+		l.Text = r.Text(l.Text)
+	}
+	return l
+}

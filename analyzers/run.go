@@ -1,0 +1,112 @@
+package analyzers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+// A Result is what a run over one Snapshot found.
+type Result struct {
+	Findings []Finding // merged, worst first, in a stable order
+	Failed   []Failure // analyzers that broke; their findings are missing
+}
+
+// A Failure is an analyzer that returned an error or panicked.
+type Failure struct {
+	Analyzer string
+	Err      error
+}
+
+const (
+	maxAffected = 10 // kept in Finding.Affected; Count has them all
+	maxEvidence = 6  // kept in a merged finding
+)
+
+// Run runs the analyzers in turn. One that breaks is named in Failed and the others go
+// on. When ctx ends, the rest is named in Failed too.
+func Run(ctx context.Context, s *cluster.Snapshot, list []*Analyzer) Result {
+	var r Result
+	m := merger{at: map[mergeKey]int{}}
+	for _, a := range list {
+		if err := runOne(ctx, s, a, m.add); err != nil {
+			r.Failed = append(r.Failed, Failure{a.Name, err})
+		}
+	}
+	r.Findings = m.list
+	slices.SortStableFunc(r.Findings, Compare)
+	return r
+}
+
+func runOne(ctx context.Context, s *cluster.Snapshot, a *Analyzer, report func(Finding)) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return a.Run(NewPass(a, s, report))
+}
+
+// Compare orders findings: worst first, then by code, subject and part.
+func Compare(a, b Finding) int {
+	return cmp.Or(a.Severity.Compare(b.Severity), cmp.Compare(a.Code.ID, b.Code.ID), CompareRefs(a.Subject, b.Subject), cmp.Compare(a.Part, b.Part))
+}
+
+// CompareRefs orders references by namespace, kind and name.
+func CompareRefs(a, b Ref) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.APIVersion, b.APIVersion))
+}
+
+type mergeKey struct {
+	code    string
+	subject Ref
+	part    string
+}
+
+// merger makes one finding of those with the same code, subject and part.
+type merger struct {
+	list []Finding
+	at   map[mergeKey]int
+}
+
+func (m *merger) add(f Finding) {
+	if f.Count == 0 {
+		f.Count = max(1, len(f.Affected))
+	}
+	key := mergeKey{f.Code.ID, f.Subject, f.Part}
+	i, ok := m.at[key]
+	if !ok {
+		m.at[key] = len(m.list)
+		f.Affected = slices.Clone(f.Affected[:min(len(f.Affected), maxAffected)])
+		m.list = append(m.list, f)
+		return
+	}
+	have := &m.list[i]
+	have.Count += f.Count
+	if f.Severity.Compare(have.Severity) < 0 {
+		have.Severity = f.Severity
+	}
+	for _, ref := range f.Affected {
+		if len(have.Affected) < maxAffected && !slices.Contains(have.Affected, ref) {
+			have.Affected = append(have.Affected, ref)
+		}
+	}
+	for _, ref := range f.CausedBy {
+		if !slices.Contains(have.CausedBy, ref) {
+			have.CausedBy = append(have.CausedBy, ref)
+		}
+	}
+	// The first pod's evidence proves the finding; more of the same adds nothing, but
+	// another source, such as a second log, may.
+	for _, e := range f.Evidence {
+		if len(have.Evidence) < maxEvidence && !slices.ContainsFunc(have.Evidence, func(x Evidence) bool { return x.Path == e.Path }) {
+			have.Evidence = append(have.Evidence, e)
+		}
+	}
+}

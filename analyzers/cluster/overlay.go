@@ -12,8 +12,9 @@ import (
 
 // With returns a Snapshot in which ref is changed by a strategic merge patch, as
 // `kubectl patch` would do it. The receiver stays as it is. When the patch changes a
-// workload's pod template, its pods that have no node yet get the template's new spec:
-// what would be created in their place.
+// workload's pod template, its pods that have no node yet are replaced by what would be
+// created in their place: the template's labels and spec, another UID, so that no event
+// of the past is about them, and a status that says only that they wait for a node.
 func (s *Snapshot) With(ref Ref, patch []byte) (*Snapshot, error) {
 	old, ok := s.byName[ref.key()]
 	if !ok {
@@ -55,8 +56,7 @@ func patched(o Object, patch []byte) (Object, error) {
 	return out, nil
 }
 
-// fromTemplate is the pod as the template would make it: labels and spec of the
-// template, and nothing said of it yet.
+// fromTemplate is the pod as the template would make it.
 func fromTemplate(pod *corev1.Pod, t *corev1.PodTemplateSpec) *corev1.Pod {
 	out := pod.DeepCopy()
 	spec := t.Spec.DeepCopy()
@@ -70,6 +70,15 @@ func fromTemplate(pod *corev1.Pod, t *corev1.PodTemplateSpec) *corev1.Pod {
 		spec.Priority = pod.Spec.Priority
 	}
 	out.Spec = *spec
+	out.UID = "overlay-" + pod.UID
+	out.Status = corev1.PodStatus{
+		Phase: corev1.PodPending,
+		Conditions: []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+			LastTransitionTime: pod.CreationTimestamp,
+		}},
+		QOSClass: pod.Status.QOSClass,
+	}
 	for k, v := range t.Labels {
 		if out.Labels == nil {
 			out.Labels = map[string]string{}

@@ -1,0 +1,282 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/kubefathom/fathom/analyzers"
+)
+
+const defaultWidth = 100
+
+// Text writes the report for people: grouped by root cause, worst first.
+func Text(w io.Writer, r *Report, o Options) error {
+	p := newPage(o)
+	p.header(r)
+	for i, d := range r.Diagnoses {
+		p.diagnosis(i+1, d)
+	}
+	p.verdict(r)
+	p.unchecked(r)
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// page is text of a given width, with or without colour.
+type page struct {
+	strings.Builder
+	o     Options
+	style styles
+}
+
+func newPage(o Options) *page {
+	if o.Width <= 0 {
+		o.Width = defaultWidth
+	}
+	o.Width = max(o.Width, 40)
+	return &page{o: o, style: newStyles(o.Color)}
+}
+
+func (p *page) line(s string) { p.WriteString(strings.TrimRight(s, " ") + "\n") }
+
+// wrapped writes text behind a label, its further lines indented like the first.
+func (p *page) wrapped(label, text string) {
+	indent := ansi.StringWidth(label)
+	for i, l := range strings.Split(ansi.Wrap(text, max(p.o.Width-indent, 20), " "), "\n") {
+		if i == 0 {
+			p.line(label + l)
+		} else {
+			p.line(strings.Repeat(" ", indent) + l)
+		}
+	}
+}
+
+func (p *page) header(r *Report) {
+	parts := []string{}
+	if r.Cluster.Context != "" {
+		parts = append(parts, r.Cluster.Context)
+	}
+	if r.Cluster.Version != "" {
+		parts = append(parts, "Kubernetes "+r.Cluster.Version)
+	}
+	switch n := len(r.Scope.Namespaces); {
+	case n == 0:
+		parts = append(parts, "all namespaces")
+	case n == 1:
+		parts = append(parts, "namespace "+r.Scope.Namespaces[0])
+	default:
+		parts = append(parts, "namespaces "+strings.Join(r.Scope.Namespaces, ", "))
+	}
+	if !r.Cluster.CapturedAt.IsZero() {
+		parts = append(parts, r.Cluster.CapturedAt.UTC().Format("2006-01-02 15:04 MST"))
+	}
+	p.line(p.style.faint(strings.Join(parts, " · ")))
+	p.line("")
+}
+
+func (p *page) diagnosis(n int, d Diagnosis) {
+	root := d.RootCause
+	p.line(fmt.Sprintf("%s %s  %s  %s", p.style.bold(fmt.Sprintf("%d", n)), p.style.severity(d.Severity), p.style.bold(root.Subject.String()), p.style.faint(root.Code)))
+	p.wrapped("  ", headline(root))
+	if hurt := hurts(d); hurt != "" {
+		p.wrapped("  ", hurt)
+	}
+	p.evidence(root)
+	p.consequences(d)
+	p.fixes(d)
+	p.line("")
+}
+
+// hurts says who suffers: pods, and the Services that users no longer reach.
+func hurts(d Diagnosis) string {
+	var parts []string
+	if own := alike(d.RootCause); own != "" {
+		parts = append(parts, own)
+	}
+	if n := len(d.Unserved); n > 0 {
+		names := make([]string, 0, 3)
+		for _, s := range d.Unserved[:min(n, 3)] {
+			names = append(names, s.Name)
+		}
+		text := "Service " + strings.Join(names, ", ")
+		if n > 1 {
+			text = "Services " + strings.Join(names, ", ")
+		}
+		if n > 3 {
+			text += fmt.Sprintf(" and %d more", n-3)
+		}
+		if n == 1 {
+			text += " has no ready pod"
+		} else {
+			text += " have no ready pod"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// alike counts what suffers, by kind when it is all one kind.
+func alike(f Finding) string {
+	if len(f.Affected) == 0 || f.Count == 1 && f.Affected[0].Is(f.Subject) {
+		return ""
+	}
+	noun := strings.ToLower(f.Affected[0].Kind)
+	for _, r := range f.Affected[1:] {
+		if !strings.EqualFold(r.Kind, noun) {
+			noun = "object"
+		}
+	}
+	text := plural(f.Count, noun)
+	if noun != "pod" {
+		names := []string{}
+		for _, r := range f.Affected[:min(len(f.Affected), 4)] {
+			names = append(names, r.Name)
+		}
+		text += " (" + strings.Join(names, ", ")
+		if f.Count > len(names) {
+			text += ", …"
+		}
+		text += ")"
+	}
+	return text
+}
+
+const label = 10 // columns of "  because "
+
+func (p *page) evidence(f Finding) {
+	n := 1
+	if p.o.Details {
+		n = len(f.Evidence)
+	}
+	for i, e := range f.Evidence[:min(n, len(f.Evidence))] {
+		head := ""
+		if i == 0 {
+			head = "because"
+		}
+		p.wrapped(p.label(head), p.evidenceText(e))
+	}
+}
+
+func (p *page) evidenceText(e analyzers.Evidence) string {
+	where := e.Source
+	if e.Path != "" {
+		where += " " + e.Path
+	}
+	if !e.At.IsZero() && p.o.Details {
+		where += " at " + e.At.UTC().Format("15:04:05")
+	}
+	if e.Quote == "" {
+		return where
+	}
+	return e.Quote + "  " + p.style.faint("← "+where)
+}
+
+func (p *page) label(s string) string {
+	return "  " + p.style.faint(s) + strings.Repeat(" ", label-2-len(s))
+}
+
+func (p *page) consequences(d Diagnosis) {
+	n := 3
+	if p.o.Details {
+		n = len(d.Consequences)
+	}
+	for i, f := range d.Consequences[:min(n, len(d.Consequences))] {
+		head := ""
+		if i == 0 {
+			head = "so"
+		}
+		step := strings.Repeat("  ", max(f.Depth-1, 0))
+		p.wrapped(p.label(head)+step, f.Subject.String()+": "+headline(f)+"  "+p.style.faint(f.Code))
+	}
+	if rest := len(d.Consequences) - n; rest > 0 {
+		p.line(p.label("") + p.style.faint(fmt.Sprintf("and %s", plural(rest, "more consequence"))))
+	}
+}
+
+func (p *page) fixes(d Diagnosis) {
+	n := 1
+	if p.o.Details {
+		n = len(d.Fixes)
+	}
+	for i, f := range d.Fixes[:min(n, len(d.Fixes))] {
+		head := "fix"
+		if i > 0 {
+			head = "or"
+		}
+		why := f.Why
+		if f.Proof != analyzers.Suggested {
+			why += "  " + p.style.good("["+string(f.Proof)+"]")
+		}
+		p.wrapped(p.label(head), why)
+		if f.Command != "" { // never wrapped: it is to be copied
+			p.line(strings.Repeat(" ", label) + p.style.command(f.Command))
+		}
+	}
+}
+
+func (p *page) verdict(r *Report) {
+	seen := fmt.Sprintf("%s, %s", plural(r.Checked.Objects, "object"), plural(r.Checked.Analyzers, "check"))
+	switch {
+	case len(r.Diagnoses) > 0:
+		follow := 0
+		for _, d := range r.Diagnoses {
+			follow += len(d.Consequences)
+		}
+		text := p.style.bold(plural(len(r.Diagnoses), "root cause"))
+		if follow > 0 {
+			text += " behind " + plural(len(r.Diagnoses)+follow, "finding")
+		}
+		p.line(text + p.style.faint("  ("+seen+")"))
+		if !p.o.Details {
+			p.line(p.style.faint("More: --details · fathom why KIND/NAME · fathom explain " + r.Diagnoses[0].RootCause.Code))
+		}
+	case r.Incomplete():
+		p.line(p.style.bold("No problem found in what could be read") + p.style.faint("  ("+seen+")"))
+	default:
+		p.line(p.style.good("No problem found") + p.style.faint("  ("+seen+")"))
+	}
+}
+
+// unchecked says what could not be looked at, one line a reason.
+func (p *page) unchecked(r *Report) {
+	if !r.Incomplete() {
+		return
+	}
+	p.line("")
+	type reason struct{ state, why string }
+	var order []reason
+	kinds, hint := map[reason][]string{}, map[reason]string{}
+	for _, u := range r.Unchecked {
+		k := reason{string(u.State), u.Why}
+		if len(kinds[k]) == 0 {
+			order = append(order, k)
+			hint[k] = u.Hint
+		}
+		name := u.Kind
+		if u.Namespace != "" {
+			name += " in " + u.Namespace
+		}
+		kinds[k] = append(kinds[k], name)
+	}
+	for _, k := range order {
+		list := kinds[k]
+		text := strings.Join(list, ", ")
+		if n := 6; len(list) > n && !p.o.Details {
+			text = fmt.Sprintf("%s and %d more", strings.Join(list[:n], ", "), len(list)-n)
+		}
+		why := k.state
+		if k.why != "" {
+			why += ": " + k.why
+		}
+		p.wrapped(p.style.severity(analyzers.Warning)+"  ", "Not checked: "+text+"  "+p.style.faint("("+why+")"))
+		if hint[k] != "" {
+			p.line(strings.Repeat(" ", label) + p.style.command(hint[k]))
+		}
+	}
+	for _, f := range r.Failed {
+		p.wrapped(p.style.severity(analyzers.Warning)+"  ", "Check "+f.Analyzer+" failed, its findings are missing: "+f.Error)
+	}
+}

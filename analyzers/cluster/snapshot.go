@@ -158,3 +158,27 @@ type indexes struct {
 }
 
 func newIndexes() *indexes { return &indexes{} }
+
+// Narrow returns a view of s whose scope is these namespaces; its objects stay the same.
+func (s *Snapshot) Narrow(namespaces []string) *Snapshot {
+	view := *s
+	view.info.Namespaces = slices.Sorted(slices.Values(namespaces))
+	return &view
+}
+
+// HasNamespace reports whether the namespace, or anything in it, is in the Snapshot.
+func (s *Snapshot) HasNamespace(name string) bool {
+	for gk, list := range s.objects {
+		if gk == Namespaces {
+			if _, ok := s.byName[objectKey{gk, types.NamespacedName{Name: name}}]; ok {
+				return true
+			}
+			continue
+		}
+		i, found := slices.BinarySearchFunc(list, name, func(o Object, ns string) int { return cmp.Compare(o.GetNamespace(), ns) })
+		if found && list[i].GetNamespace() == name {
+			return true
+		}
+	}
+	return false
+}

@@ -25,6 +25,7 @@ type chains struct {
 
 func newChains(s *cluster.Snapshot, findings []analyzers.Finding) *chains {
 	c := &chains{s: s, g: newGraph(s), findings: slices.Clone(findings), at: map[analyzers.Ref][]int{}}
+	slices.SortStableFunc(c.findings, analyzers.Compare)
 	for i, f := range c.findings {
 		v := c.g.node(f.Subject)
 		c.at[v] = append(c.at[v], i)

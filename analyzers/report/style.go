@@ -20,10 +20,12 @@ func (s styles) apply(st ansi.Style, text string) string {
 	return st.Styled(text)
 }
 
-func (s styles) bold(t string) string    { return s.apply(ansi.NewStyle().Bold(), t) }
-func (s styles) faint(t string) string   { return s.apply(ansi.NewStyle().Faint(), t) }
-func (s styles) command(t string) string { return s.apply(ansi.NewStyle().ForegroundColor(ansi.Cyan), t) }
-func (s styles) good(t string) string    { return s.apply(ansi.NewStyle().ForegroundColor(ansi.Green), t) }
+func (s styles) bold(t string) string  { return s.apply(ansi.NewStyle().Bold(), t) }
+func (s styles) faint(t string) string { return s.apply(ansi.NewStyle().Faint(), t) }
+func (s styles) command(t string) string {
+	return s.apply(ansi.NewStyle().ForegroundColor(ansi.Cyan), t)
+}
+func (s styles) good(t string) string { return s.apply(ansi.NewStyle().ForegroundColor(ansi.Green), t) }
 
 func (s styles) severity(v analyzers.Severity) string {
 	text := strings.ToUpper(string(v))

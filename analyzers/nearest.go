@@ -1,0 +1,43 @@
+package analyzers
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// maxTypo is how many letters a slip changes: a letter added, lost, swapped or wrong.
+const maxTypo = 2
+
+// Nearest returns the candidate that name was probably meant to be: at most two letters
+// off, and no more than a third of its length; or the same words in another order. ok is
+// false when none is near or name itself is among the candidates. Of equally near ones
+// the first in alphabetical order is taken.
+func Nearest(name string, candidates []string) (near string, ok bool) {
+	best := maxTypo + 1
+	for _, c := range slices.Sorted(slices.Values(candidates)) {
+		if c == name {
+			return "", false
+		}
+		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c))
+		if sameWords(name, c) {
+			d = 1
+		}
+		if d < best && d*3 <= max(len(name), len(c)) {
+			near, best = c, d
+		}
+	}
+	return near, near != ""
+}
+
+// sameWords reports whether two names have the same words in another order, or with
+// other separators: db-credentials, credentials_db.
+func sameWords(a, b string) bool {
+	split := func(s string) []string {
+		words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == '-' || r == '_' || r == '.' || r == '/' })
+		slices.Sort(words)
+		return words
+	}
+	return slices.Equal(split(a), split(b))
+}

@@ -36,12 +36,12 @@ func (a Address) Local() bool {
 type Outage string
 
 const (
-	Refused     Outage = "refused"     // something answers at the address, and nothing listens on the port
-	TimedOut    Outage = "timed out"   // nothing answers
-	Unreachable Outage = "unreachable" // no route
-	UnknownName Outage = "unknown"     // the name cannot be resolved
-	Closed      Outage = "closed"      // the other side hung up
-	Failed      Outage = "failed"      // the text does not say how
+	ConnRefused     Outage = "refused"     // something answers at the address, and nothing listens on the port
+	ConnTimedOut    Outage = "timed out"   // nothing answers
+	ConnUnreachable Outage = "unreachable" // no route
+	NameUnknown     Outage = "unknown"     // the name cannot be resolved
+	ConnClosed      Outage = "closed"      // the other side hung up
+	ConnFailed      Outage = "failed"      // the text does not say how
 )
 
 // outages are the words of the common runtimes and client libraries, in lower case. The
@@ -50,28 +50,28 @@ var outages = []struct {
 	outage Outage
 	words  []string
 }{
-	{UnknownName, []string{
+	{NameUnknown, []string{
 		"no such host", "server misbehaving", // Go: src/net/net.go, dnsclient_unix.go
 		"enotfound", "eai_again", // Node
 		"name or service not known", "temporary failure in name resolution", "no address associated with hostname", // glibc: sysdeps/posix/gai_strerror-strs.h
 		"name does not resolve", "nodename nor servname", // musl, BSD
 		"unknownhostexception", "could not translate host name", "could not resolve host", "unable to resolve host", "failed to resolve host",
-		"couldn't resolve", "could not resolve", "cannot resolve", "can't resolve", "dns resolution failed", "failed to lookup address",
+		"couldn't resolve host", "couldn't resolve server", "cannot resolve host", "nslookup: can't resolve", "dns resolution failed", "failed to lookup address",
 		"bad address '", "unknown mysql server host", "unknown server host", "host not found in upstream", "nxdomain", "servfail",
 		"name resolution failed", "php_network_getaddresses", "getaddrinfo failed", "produced zero addresses",
 		"hostname resolving error", "no such host is known",
 	}},
-	{Refused, []string{
+	{ConnRefused, []string{
 		"connection refused", "econnrefused", "actively refused", "connectionrefused", "refused. check that the hostname",
 		"errno 111", "error 111", "os error 111", "couldn't connect to server", "connect call failed",
 	}},
-	{Unreachable, []string{"no route to host", "ehostunreach", "network is unreachable", "enetunreach", "host is unreachable", "host unreachable"}},
-	{TimedOut, []string{
+	{ConnUnreachable, []string{"no route to host", "ehostunreach", "network is unreachable", "enetunreach", "host is unreachable", "host unreachable"}},
+	{ConnTimedOut, []string{
 		"i/o timeout", "etimedout", "connection timed out", "connect timed out", "connection timeout", "connect timeout", "connecttimeout",
 		"operation timed out", "deadline exceeded", "timed out", "timeout expired", "timeout occurred", "no response",
 	}},
-	{Closed, []string{"connection reset by peer", "econnreset", "connection closed by", "server closed the connection"}},
-	{Failed, []string{
+	{ConnClosed, []string{"connection reset by peer", "econnreset", "connection closed by", "server closed the connection"}},
+	{ConnFailed, []string{
 		"failed to connect to", "could not connect to", "cannot connect to", "can't connect to", "unable to connect to", "can't reach",
 		"could not be established", "may not be available", "not possible to connect", "error connecting to", "error while dialing",
 		"failed to establish a new connection", "connection attempt failed", "communications link failure", "connection failure",
@@ -89,7 +89,6 @@ func OutageIn(text string) (Outage, bool) {
 			return o.outage, true
 		}
 	}
-	// Go's look-up that got no answer: "lookup db on 10.0.0.10:53: read udp …: i/o timeout".
 	return "", false
 }
 
@@ -107,14 +106,16 @@ var addressForms = compile(
 	`\blookup (`+hostPart+`)\.? on `,
 	`\blookup (`+hostPart+`)\.?:`,
 	`host=`+quote+`?(`+hostPart+`)`+quote+`?,? port=`+quote+`?(\d+)`,
-	`host=`+quote+`?(`+hostPart+`)`,
+	"`host=("+hostPart+`) `,
 	`server at "(`+hostPart+`)"(?: \([^)]*\))?, port (\d+)`,
 	`on host "(`+hostPart+`)"(?: \([^)]*\))? and accepting\s+TCP/IP connections on port (\d+)`,
 	`(?:host name|host) "(`+hostPart+`)"(?: port (\d+))?`,
 	`getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (`+hostPart+`)(?::(\d+))?`,
 	`getaddrinfo for (`+hostPart+`) failed`,
+	`\bE(?:CONNREFUSED|CONNRESET|TIMEDOUT|HOSTUNREACH|NETUNREACH) (`+hostPart+`|`+ipv6Part+`|::1):(\d+)`,
 	`connect\(2\) for `+quote+`?(`+hostPart+`)`+quote+`?(?: port |:)(\d+)`,
 	`onnect(?:ion)? to (`+hostPart+`)(?: \([^)]*\))?,? port:? ?(\d+)`,
+	`onnect(?:ion|ing)? to (?:server |host )?`+quote+`?(`+hostPart+`):(\d+)`,
 	`MySQL server on '(`+hostPart+`)(?::(\d+))?'`,
 	`[Ss]erver host '(`+hostPart+`)'`,
 	quote+`(`+hostPart+`)`+quote+`:`+quote+`(\d+)`+quote,
@@ -131,12 +132,12 @@ var addressForms = compile(
 	`->(`+hostPart+`|`+ipv6Part+`):(\d+)`,
 	`dial (?:tcp|udp)[46]? (`+hostPart+`|`+ipv6Part+`):(\d+)`,
 	`remote host \((`+hostPart+`)\)`,
-	`failed for (`+hostPart+`)\b`,
+	`\bhost=`+quote+`?(`+hostPart+`)`,
 	`(`+hostPart+`): (?:Name or service not known|Name does not resolve|Temporary failure in name resolution)`,
 )
 
 // anyAddress is host:port wherever it stands, when no known form fits.
-var anyAddress = regexp.MustCompile(`(?:^|[^A-Za-z0-9_./:@-])(` + hostPart + `|` + ipv6Part + `):(\d{2,5})(?:$|[^0-9:A-Za-z])`)
+var anyAddress = regexp.MustCompile(`(?:^|//|[^A-Za-z0-9_./:-])(` + hostPart + `|` + ipv6Part + `):(\d{2,5})(?:$|:(?:\s|$)|[^0-9:A-Za-z])`)
 
 func compile(patterns ...string) []*regexp.Regexp {
 	out := make([]*regexp.Regexp, len(patterns))
@@ -154,8 +155,8 @@ func FailedConnection(text string) (to Address, how Outage, ok bool) {
 		return Address{}, "", false
 	}
 	to, ok = AddressIn(text)
-	if ok && how == TimedOut && strings.Contains(text, "lookup "+to.Host) {
-		how = UnknownName // the name server did not answer
+	if ok && how == ConnTimedOut && strings.Contains(text, "lookup "+to.Host) {
+		how = NameUnknown // the name server did not answer
 	}
 	return to, how, ok
 }
@@ -176,12 +177,26 @@ func AddressIn(text string) (Address, bool) {
 			}
 		}
 	}
-	for _, m := range anyAddress.FindAllStringSubmatch(text, -1) {
-		if a, ok := address(m[1], m[2]); ok && !sourceLine(m[1]) && !nameServer(text, a) {
-			return a, true
-		}
+	if all := addressesIn(text); len(all) > 0 {
+		return all[0], true
 	}
 	return Address{}, false
+}
+
+// addressesIn lists what looks like host:port, but for source lines, times of day, name
+// servers and the near end of a connection ("read udp 10.0.0.1:41234->…").
+func addressesIn(text string) []Address {
+	var out []Address
+	for _, m := range anyAddress.FindAllStringSubmatchIndex(text, -1) {
+		host, port := text[m[2]:m[3]], text[m[4]:m[5]]
+		if sourceLine(host) || strings.HasPrefix(text[m[5]:], "->") {
+			continue
+		}
+		if a, ok := address(host, port); ok && !nameServer(text, a) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // nameServer reports whether the text names a only as the server that was asked for
@@ -210,16 +225,18 @@ func sourceLine(host string) bool {
 // portBeside finds the port of a host whose form names none: the address that it was
 // resolved to, or the same host once more.
 func portBeside(text, host string) int {
-	for _, m := range anyAddress.FindAllStringSubmatch(text, -1) {
-		a, ok := address(m[1], m[2])
-		if !ok || nameServer(text, a) || sourceLine(m[1]) {
-			continue
-		}
+	for _, a := range addressesIn(text) {
 		if _, err := netip.ParseAddr(a.Host); err == nil || a.Host == host {
 			return a.Port
 		}
 	}
 	return 0
+}
+
+// notHosts are words that stand where the forms above expect a host.
+var notHosts = map[string]bool{
+	"getaddrinfo": true, "gaierror": true, "error": true, "errno": true, "user": true, "could": true, "the": true, "name": true,
+	"tcp": true, "udp": true, "unix": true, "to": true, "on": true, "server": true, "host": true,
 }
 
 func address(host, port string) (Address, bool) {
@@ -237,6 +254,9 @@ func address(host, port string) (Address, bool) {
 		}
 		a.Host = ip.Unmap().String()
 		return a, true
+	}
+	if notHosts[a.Host] {
+		return Address{}, false
 	}
 	letters := strings.IndexFunc(a.Host, func(r rune) bool { return r >= 'a' && r <= 'z' }) >= 0
 	return a, letters && a.Host != "" && !strings.Contains(a.Host, "..")

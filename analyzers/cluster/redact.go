@@ -1,6 +1,11 @@
 package cluster
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"encoding/json"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
 
 // redactObject masks secrets in every field of o that holds text of people or programs.
 // Names, labels, images, numbers and times stay as they are.
@@ -17,10 +22,27 @@ func redactObject(r Redactor, o Object) {
 		redactMap(r, o.Data)
 	case *corev1.Event:
 		o.Message = r.Text(o.Message)
+	case *appsv1.ControllerRevision:
+		redactRevision(r, o)
 	}
 	if t, ok := Template(o); ok {
 		redactMap(r, t.Annotations)
 		redactPodSpec(r, &t.Spec)
+	}
+}
+
+// redactRevision masks the pod template inside a ControllerRevision. Data of another
+// form belongs to another controller and is dropped: nothing reads it.
+func redactRevision(r Redactor, o *appsv1.ControllerRevision) {
+	t := revisionTemplate(o)
+	o.Data.Object, o.Data.Raw = nil, nil
+	if t == nil {
+		return
+	}
+	redactMap(r, t.Annotations)
+	redactPodSpec(r, &t.Spec)
+	if raw, err := json.Marshal(map[string]any{"spec": map[string]any{"template": t}}); err == nil {
+		o.Data.Raw = raw
 	}
 }
 

@@ -1,0 +1,156 @@
+package all
+
+import (
+	"bytes"
+	"math/rand"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/randfill"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+	"github.com/kubefathom/fathom/analyzers/diagnose"
+)
+
+// words are strings that checks look for, so that random objects get past the first
+// condition of many of them, and few names, so that references often meet.
+var words = []string{
+	"", "a", "b", "c", "app", "web", "http", "x/y:1", "8080", "10.0.0.1", "kubernetes.io/hostname", "topology.kubernetes.io/zone",
+	"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
+	"CreateContainerError", "RunContainerError", "ContainerCreating", "OOMKilled", "Error", "Completed", "StartError", "Unschedulable",
+	"SchedulingGated", "FailedScheduling", "Failed", "BackOff", "Unhealthy", "Killing", "FailedMount", "FailedCreate", "Preempted",
+	"ProgressDeadlineExceeded", "Progressing", "ReplicaFailure", "Available", "Always", "Never", "OnFailure", "ExternalName", "LoadBalancer",
+	`configmap "a" not found`, `secret "b" not found`, "couldn't find key a in ConfigMap b/c", "Container a failed liveness probe, will be restarted",
+	"Readiness probe failed: HTTP probe failed with statuscode: 503", "0/3 nodes are available: 3 Insufficient cpu.",
+	`Failed to pull image "x/y:1": not found`, "exceeded quota: a, requested: cpu=1, used: cpu=2, limited: cpu=2",
+	"panic: runtime error\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3", "dial tcp: lookup a on 10.0.0.10:53: no such host",
+	"dial tcp 10.0.0.1:8080: connect: connection refused", "\x1b[31m\x00", "\xff\xfe", "日本語",
+}
+
+// filler makes random objects: any pointer may be nil, any list empty.
+func filler(seed int64) *randfill.Filler {
+	word := func(c randfill.Continue) string { return words[c.Intn(len(words))] }
+	return randfill.NewWithSeed(seed).NilChance(0.4).NumElements(0, 3).MaxDepth(12).Funcs(
+		func(s *string, c randfill.Continue) { *s = word(c) },
+		func(t *metav1.Time, c randfill.Continue) {
+			if !c.Bool() {
+				*t = metav1.NewTime(start.Add(time.Duration(c.Intn(7200)-3600) * time.Second))
+			}
+		},
+		func(t *metav1.MicroTime, c randfill.Continue) {
+			*t = metav1.NewMicroTime(start.Add(time.Duration(c.Intn(3600)) * time.Second))
+		},
+		func(q *resource.Quantity, c randfill.Continue) {
+			*q = *resource.NewMilliQuantity(c.Int63n(1<<40)-10, resource.DecimalSI)
+		},
+		func(v *intstr.IntOrString, c randfill.Continue) {
+			*v = intstr.FromInt32(int32(c.Intn(70000) - 10))
+			if c.Bool() {
+				*v = intstr.FromString(word(c))
+			}
+		},
+		func(n *int32, c randfill.Continue) { *n = int32(c.Intn(300) - 10) },
+		func(m *metav1.FieldsV1, _ randfill.Continue) { m.Raw = nil },
+	)
+}
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// randomSnapshot holds each kind a few times, with names and owners that often meet.
+func randomSnapshot(seed int64) *cluster.Snapshot {
+	rnd := rand.New(rand.NewSource(seed))
+	f := filler(seed)
+	pick := func(list ...string) string { return list[rnd.Intn(len(list))] }
+	b := cluster.NewBuilder(cluster.Info{Context: "c", CapturedAt: start})
+	for _, k := range cluster.Kinds() {
+		for range rnd.Intn(5) {
+			o := k.New()
+			f.Fill(o)
+			o.SetName(pick("a", "b", "c"))
+			o.SetUID(types.UID(k.Kind + o.GetName()))
+			o.SetNamespace("")
+			if k.Namespaced {
+				o.SetNamespace(pick("a", "b"))
+			}
+			if rnd.Intn(2) == 0 {
+				yes, owner := true, pick("Deployment", "ReplicaSet", "StatefulSet", "Job", "Node")
+				name := pick("a", "b", "c")
+				o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "apps/v1", Kind: owner, Name: name, UID: types.UID(owner + name), Controller: &yes}})
+			}
+			if pod, ok := o.(*corev1.Pod); ok {
+				namePod(pod, rnd)
+			}
+			if ev, ok := o.(*corev1.Event); ok && rnd.Intn(3) > 0 {
+				kind := pick("Pod", "Node", "ReplicaSet", "Service", "Deployment")
+				name := pick("a", "b", "c")
+				ev.InvolvedObject = corev1.ObjectReference{Kind: kind, Namespace: o.GetNamespace(), Name: name, UID: types.UID(kind + name)}
+			}
+			b.Add(o)
+		}
+		if rnd.Intn(3) > 0 {
+			b.AddAccess(cluster.Access{Group: k.Group, Kind: k.Kind, State: cluster.Complete})
+		}
+	}
+	for _, container := range []string{"a", "b", "c"} {
+		b.AddLog(cluster.Log{Namespace: "a", Pod: pick("a", "b"), Container: container, Previous: rnd.Intn(2) == 0, Text: pick(words...) + "\n" + pick(words...)})
+	}
+	return b.Build()
+}
+
+// namePod gives containers and their statuses the same few names.
+func namePod(pod *corev1.Pod, rnd *rand.Rand) {
+	names := []string{"a", "b", "c"}
+	for i := range pod.Spec.Containers {
+		pod.Spec.Containers[i].Name = names[i%3]
+	}
+	for i := range pod.Status.ContainerStatuses {
+		pod.Status.ContainerStatuses[i].Name = names[i%3]
+	}
+	if rnd.Intn(2) == 0 {
+		pod.DeletionTimestamp = nil
+		pod.Status.Phase = corev1.PodPending
+	}
+}
+
+// checkSeed runs the whole way over one random Snapshot. A panic is the bug it looks
+// for, so analyzers run without the net that catches it.
+func checkSeed(t *testing.T, seed int64) {
+	s := randomSnapshot(seed)
+	var before, after bytes.Buffer
+	if err := cluster.WriteCapture(&before, s); err != nil {
+		t.Fatal(err)
+	}
+	var found []analyzers.Finding
+	for _, a := range Analyzers {
+		if err := a.Run(analyzers.NewPass(a, s, func(f analyzers.Finding) { found = append(found, f) })); err != nil {
+			t.Errorf("seed %d: %s: %v", seed, a.Name, err)
+		}
+	}
+	diagnose.Diagnose(s, found)
+	if err := cluster.WriteCapture(&after, s); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before.Bytes(), after.Bytes()) {
+		t.Errorf("seed %d: the snapshot was changed", seed)
+	}
+}
+
+// TestRandomObjects is the fixed part of FuzzAnalyzers for every run of the tests.
+func TestRandomObjects(t *testing.T) {
+	for seed := range int64(300) {
+		checkSeed(t, seed)
+	}
+}
+
+// FuzzAnalyzers runs all analyzers over random objects; go test -fuzz goes on for as
+// long as it is given.
+func FuzzAnalyzers(f *testing.F) {
+	f.Add(int64(1))
+	f.Fuzz(checkSeed)
+}

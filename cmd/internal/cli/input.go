@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubefathom/fathom/analyzers/cluster"
+	"github.com/kubefathom/fathom/integrations/kube"
+	"github.com/kubefathom/fathom/integrations/manifests"
+	"github.com/kubefathom/fathom/llm/redact"
+)
+
+// Input is where a Snapshot comes from: a cluster, or a file.
+type Input struct {
+	Kube kube.Flags
+	From string
+	// Embedded is a capture inside the program, for the demo.
+	Embedded func() (*cluster.Snapshot, error)
+}
+
+func (in *Input) addFlags(cmd *cobra.Command) {
+	in.Kube.AddFlags(cmd.Flags())
+	cmd.Flags().StringVar(&in.From, "from", "", "read a capture file, a folder of YAML, or the output of kubectl get -o yaml (- for standard input) in place of a cluster")
+}
+
+// load returns the Snapshot. A partial one may come with an error that says why; the
+// caller shows both.
+func (in *Input) load(ctx context.Context, s *Streams) (*cluster.Snapshot, kube.Stats, error) {
+	switch {
+	case in.Embedded != nil:
+		snap, err := in.Embedded()
+		return snap, kube.Stats{}, err
+	case in.From != "":
+		snap, err := in.loadFile(s)
+		return snap, kube.Stats{}, err
+	}
+	progress := newProgress(s)
+	defer progress.clear()
+	snap, stats, err := kube.Collect(ctx, kube.Options{Flags: in.Kube, Redactor: redact.New(), Progress: progress.update, Stderr: s.Err})
+	if errors.Is(err, context.Canceled) {
+		err = errInterrupted
+	}
+	return snap, stats, err
+}
+
+func (in *Input) loadFile(s *Streams) (*cluster.Snapshot, error) {
+	snap, err := openFile(s, in.From)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", in.From, err)
+	}
+	namespaces := in.Kube.Namespaces
+	if in.Kube.AllNamespaces {
+		namespaces = nil
+	}
+	for _, ns := range namespaces {
+		if !snap.HasNamespace(ns) {
+			return nil, withHint(fmt.Errorf("namespace %q is not in %s", ns, in.From), "leave out -n to see all that the file holds")
+		}
+	}
+	if len(namespaces) > 0 {
+		snap = snap.Narrow(namespaces)
+	}
+	return snap, nil
+}
+
+func openFile(s *Streams, path string) (*cluster.Snapshot, error) {
+	if path == "-" {
+		return manifests.Read(s.In, redact.New())
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		snap, err := cluster.ReadCapture(f)
+		if !errors.Is(err, cluster.ErrNotCapture) {
+			return snap, err
+		}
+	}
+	return manifests.Load(path, redact.New())
+}

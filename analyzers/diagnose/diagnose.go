@@ -16,7 +16,7 @@ type Diagnosis struct {
 	ID        string
 	Severity  analyzers.Severity // the worst of the root cause and the consequences
 	RootCause analyzers.Finding
-	// Consequences are what follows, the nearest first.
+	// Consequences are what follows, each behind what it follows from.
 	Consequences []Consequence
 	Fixes        []analyzers.Fix
 	// Unserved are the Services that have no ready pod because of this.
@@ -60,9 +60,6 @@ func compareDiagnoses(a, b Diagnosis) int {
 func (c *chains) diagnosis(root int) Diagnosis {
 	d := Diagnosis{ID: id(c.findings[root]), RootCause: c.findings[root], Severity: c.findings[root].Severity, Fixes: c.findings[root].Fixes}
 	c.follow(root, 1, &d)
-	slices.SortStableFunc(d.Consequences, func(a, b Consequence) int {
-		return cmp.Or(cmp.Compare(a.Depth, b.Depth), analyzers.Compare(a.Finding, b.Finding))
-	})
 	members := []analyzers.Finding{d.RootCause}
 	for _, f := range d.Consequences {
 		members = append(members, f.Finding)
@@ -78,8 +75,12 @@ func (c *chains) diagnosis(root int) Diagnosis {
 	return d
 }
 
+// follow walks the tree of consequences depth first, the worst branch first.
 func (c *chains) follow(i, depth int, d *Diagnosis) {
-	for _, child := range c.children[i] {
+	children := slices.SortedStableFunc(slices.Values(c.children[i]), func(a, b int) int {
+		return analyzers.Compare(c.findings[a], c.findings[b])
+	})
+	for _, child := range children {
 		d.Consequences = append(d.Consequences, Consequence{c.findings[child], depth})
 		c.follow(child, depth+1, d)
 	}

@@ -73,13 +73,13 @@ func (p *page) header(r *Report) {
 	if !r.Cluster.CapturedAt.IsZero() {
 		parts = append(parts, r.Cluster.CapturedAt.UTC().Format("2006-01-02 15:04 MST"))
 	}
-	p.line(p.style.faint(strings.Join(parts, " · ")))
+	p.wrapped("", p.style.faint(strings.Join(parts, " · ")))
 	p.line("")
 }
 
 func (p *page) diagnosis(n int, d Diagnosis) {
 	root := d.RootCause
-	p.line(fmt.Sprintf("%s %s  %s  %s", p.style.bold(fmt.Sprintf("%d", n)), p.style.severity(d.Severity), p.style.bold(root.Subject.String()), p.style.faint(root.Code)))
+	p.wrapped("", fmt.Sprintf("%s %s  %s  %s", p.style.bold(itoa(n)), p.style.severity(d.Severity), p.style.bold(root.Subject.String()), p.style.faint(root.Code)))
 	p.wrapped("  ", headline(root))
 	if hurt := hurts(d); hurt != "" {
 		p.wrapped("  ", hurt)
@@ -229,14 +229,14 @@ func (p *page) verdict(r *Report) {
 		if follow > 0 {
 			text += " behind " + plural(len(r.Diagnoses)+follow, "finding")
 		}
-		p.line(text + p.style.faint("  ("+seen+")"))
+		p.wrapped("", text+p.style.faint("  ("+seen+")"))
 		if !p.o.Details {
-			p.line(p.style.faint("More: --details · fathom why KIND/NAME · fathom explain " + r.Diagnoses[0].RootCause.Code))
+			p.wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain " + r.Diagnoses[0].RootCause.Code))
 		}
 	case r.Incomplete():
-		p.line(p.style.bold("No problem found in what could be read") + p.style.faint("  ("+seen+")"))
+		p.wrapped("", p.style.bold("No problem found in what could be read")+ p.style.faint("  ("+seen+")"))
 	default:
-		p.line(p.style.good("No problem found") + p.style.faint("  ("+seen+")"))
+		p.wrapped("", p.style.good("No problem found")+ p.style.faint("  ("+seen+")"))
 	}
 }
 

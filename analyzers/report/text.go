@@ -10,7 +10,10 @@ import (
 	"github.com/kubefathom/fathom/analyzers"
 )
 
-const defaultWidth = 100
+const (
+	defaultWidth = 100
+	nonBreaking  = "\u2011"
+)
 
 // Text writes the report for people: grouped by root cause, worst first.
 func Text(w io.Writer, r *Report, o Options) error {
@@ -45,7 +48,11 @@ func (p *page) line(s string) { p.WriteString(strings.TrimRight(s, " ") + "\n") 
 // wrapped writes text behind a label, its further lines indented like the first.
 func (p *page) wrapped(label, text string) {
 	indent := ansi.StringWidth(label)
-	for i, l := range strings.Split(ansi.Wrap(text, max(p.o.Width-indent, 20), " "), "\n") {
+	// Names are full of hyphens, and a name that is broken at one cannot be searched for:
+	// the wrapper takes hyphens for places to break, but not the non-breaking ones.
+	text = strings.ReplaceAll(text, "-", nonBreaking)
+	text = strings.ReplaceAll(ansi.Wrap(text, max(p.o.Width-indent, 20), " "), nonBreaking, "-")
+	for i, l := range strings.Split(text, "\n") {
 		if i == 0 {
 			p.line(label + l)
 		} else {
@@ -162,7 +169,7 @@ func (p *page) evidence(f Finding) {
 
 func (p *page) evidenceText(e analyzers.Evidence) string {
 	where := e.Source
-	if e.Path != "" {
+	if e.Path != "" && (p.o.Details || e.Quote == "") {
 		where += " " + e.Path
 	}
 	if !e.At.IsZero() && p.o.Details {
@@ -231,12 +238,12 @@ func (p *page) verdict(r *Report) {
 		}
 		p.wrapped("", text+p.style.faint("  ("+seen+")"))
 		if !p.o.Details {
-			p.wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain " + r.Diagnoses[0].RootCause.Code))
+			p.wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain "+r.Diagnoses[0].RootCause.Code))
 		}
 	case r.Incomplete():
-		p.wrapped("", p.style.bold("No problem found in what could be read")+ p.style.faint("  ("+seen+")"))
+		p.wrapped("", p.style.bold("No problem found in what could be read")+p.style.faint("  ("+seen+")"))
 	default:
-		p.wrapped("", p.style.good("No problem found")+ p.style.faint("  ("+seen+")"))
+		p.wrapped("", p.style.good("No problem found")+p.style.faint("  ("+seen+")"))
 	}
 }
 

@@ -39,3 +39,17 @@ func (s styles) severity(v analyzers.Severity) string {
 	}
 	return s.apply(ansi.NewStyle().ForegroundColor(ansi.Blue), text)
 }
+
+// Faint stands back.
+func (p *Page) Faint(t string) string { return p.style.faint(t) }
+
+// Bold stands out.
+func (p *Page) Bold(t string) string { return p.style.bold(t) }
+
+// Good is well.
+func (p *Page) Good(t string) string { return p.style.good(t) }
+
+// Bad is where it went wrong.
+func (p *Page) Bad(t string) string {
+	return p.style.apply(ansi.NewStyle().Bold().ForegroundColor(ansi.Red), t)
+}

@@ -17,10 +17,10 @@ const (
 
 // Text writes the report for people: grouped by root cause, worst first.
 func Text(w io.Writer, r *Report, o Options) error {
-	p := newPage(o)
+	p := NewPage(o)
 	p.header(r)
 	for i, d := range r.Diagnoses {
-		p.diagnosis(i+1, d)
+		p.Diagnosis(i+1, d)
 	}
 	p.verdict(r)
 	p.unchecked(r)
@@ -28,25 +28,27 @@ func Text(w io.Writer, r *Report, o Options) error {
 	return err
 }
 
-// page is text of a given width, with or without colour.
-type page struct {
+// A Page is text of a given width, with or without colour, to be rendered on.
+type Page struct {
 	strings.Builder
 	o     Options
 	style styles
 }
 
-func newPage(o Options) *page {
+// NewPage returns an empty page.
+func NewPage(o Options) *Page {
 	if o.Width <= 0 {
 		o.Width = defaultWidth
 	}
 	o.Width = max(o.Width, 40)
-	return &page{o: o, style: newStyles(o.Color)}
+	return &Page{o: o, style: newStyles(o.Color)}
 }
 
-func (p *page) line(s string) { p.WriteString(strings.TrimRight(s, " ") + "\n") }
+// Line writes one line, which may be wider than the page.
+func (p *Page) Line(s string) { p.WriteString(strings.TrimRight(s, " ") + "\n") }
 
-// wrapped writes text behind a label, its further lines indented like the first.
-func (p *page) wrapped(label, text string) {
+// Wrapped writes text behind a label, its further lines indented like the first.
+func (p *Page) Wrapped(label, text string) {
 	indent := ansi.StringWidth(label)
 	// Names are full of hyphens, and a name that is broken at one cannot be searched for:
 	// the wrapper takes hyphens for places to break, but not the non-breaking ones.
@@ -54,14 +56,14 @@ func (p *page) wrapped(label, text string) {
 	text = strings.ReplaceAll(ansi.Wrap(text, max(p.o.Width-indent, 20), " "), nonBreaking, "-")
 	for i, l := range strings.Split(text, "\n") {
 		if i == 0 {
-			p.line(label + l)
+			p.Line(label + l)
 		} else {
-			p.line(strings.Repeat(" ", indent) + l)
+			p.Line(strings.Repeat(" ", indent) + l)
 		}
 	}
 }
 
-func (p *page) header(r *Report) {
+func (p *Page) header(r *Report) {
 	parts := []string{}
 	if r.Cluster.Context != "" {
 		parts = append(parts, r.Cluster.Context)
@@ -80,21 +82,22 @@ func (p *page) header(r *Report) {
 	if !r.Cluster.CapturedAt.IsZero() {
 		parts = append(parts, r.Cluster.CapturedAt.UTC().Format("2006-01-02 15:04 MST"))
 	}
-	p.wrapped("", p.style.faint(strings.Join(parts, " · ")))
-	p.line("")
+	p.Wrapped("", p.style.faint(strings.Join(parts, " · ")))
+	p.Line("")
 }
 
-func (p *page) diagnosis(n int, d Diagnosis) {
+// Diagnosis writes one diagnosis under a number.
+func (p *Page) Diagnosis(n int, d Diagnosis) {
 	root := d.RootCause
-	p.wrapped("", fmt.Sprintf("%s %s  %s  %s", p.style.bold(itoa(n)), p.style.severity(d.Severity), p.style.bold(root.Subject.String()), p.style.faint(root.Code)))
-	p.wrapped("  ", headline(root))
+	p.Wrapped("", fmt.Sprintf("%s %s  %s  %s", p.style.bold(itoa(n)), p.style.severity(d.Severity), p.style.bold(root.Subject.String()), p.style.faint(root.Code)))
+	p.Wrapped("  ", headline(root))
 	if hurt := hurts(d); hurt != "" {
-		p.wrapped("  ", hurt)
+		p.Wrapped("  ", hurt)
 	}
 	p.evidence(root)
 	p.consequences(d)
 	p.fixes(d)
-	p.line("")
+	p.Line("")
 }
 
 // hurts says who suffers: pods, and the Services that users no longer reach.
@@ -153,7 +156,7 @@ func alike(f Finding) string {
 
 const label = 10 // columns of "  because "
 
-func (p *page) evidence(f Finding) {
+func (p *Page) evidence(f Finding) {
 	n := 1
 	if p.o.Details {
 		n = len(f.Evidence)
@@ -163,11 +166,11 @@ func (p *page) evidence(f Finding) {
 		if i == 0 {
 			head = "because"
 		}
-		p.wrapped(p.label(head), p.evidenceText(e))
+		p.Wrapped(p.label(head), p.evidenceText(e))
 	}
 }
 
-func (p *page) evidenceText(e analyzers.Evidence) string {
+func (p *Page) evidenceText(e analyzers.Evidence) string {
 	where := e.Source
 	if e.Path != "" && (p.o.Details || e.Quote == "") {
 		where += " " + e.Path
@@ -181,11 +184,11 @@ func (p *page) evidenceText(e analyzers.Evidence) string {
 	return e.Quote + "  " + p.style.faint("← "+where)
 }
 
-func (p *page) label(s string) string {
+func (p *Page) label(s string) string {
 	return "  " + p.style.faint(s) + strings.Repeat(" ", label-2-len(s))
 }
 
-func (p *page) consequences(d Diagnosis) {
+func (p *Page) consequences(d Diagnosis) {
 	n := 3
 	if p.o.Details {
 		n = len(d.Consequences)
@@ -196,14 +199,14 @@ func (p *page) consequences(d Diagnosis) {
 			head = "so"
 		}
 		step := strings.Repeat("  ", max(f.Depth-1, 0))
-		p.wrapped(p.label(head)+step, f.Subject.String()+": "+headline(f)+"  "+p.style.faint(f.Code))
+		p.Wrapped(p.label(head)+step, f.Subject.String()+": "+headline(f)+"  "+p.style.faint(f.Code))
 	}
 	if rest := len(d.Consequences) - n; rest > 0 {
-		p.line(p.label("") + p.style.faint(fmt.Sprintf("and %s", plural(rest, "more consequence"))))
+		p.Line(p.label("") + p.style.faint(fmt.Sprintf("and %s", plural(rest, "more consequence"))))
 	}
 }
 
-func (p *page) fixes(d Diagnosis) {
+func (p *Page) fixes(d Diagnosis) {
 	n := 1
 	if p.o.Details {
 		n = len(d.Fixes)
@@ -217,14 +220,14 @@ func (p *page) fixes(d Diagnosis) {
 		if f.Proof != analyzers.Suggested {
 			why += "  " + p.style.good("["+string(f.Proof)+"]")
 		}
-		p.wrapped(p.label(head), why)
+		p.Wrapped(p.label(head), why)
 		if f.Command != "" { // never wrapped: it is to be copied
-			p.line(strings.Repeat(" ", label) + p.style.command(f.Command))
+			p.Line(strings.Repeat(" ", label) + p.style.command(f.Command))
 		}
 	}
 }
 
-func (p *page) verdict(r *Report) {
+func (p *Page) verdict(r *Report) {
 	seen := fmt.Sprintf("%s, %s", plural(r.Checked.Objects, "object"), plural(r.Checked.Analyzers, "check"))
 	switch {
 	case len(r.Diagnoses) > 0:
@@ -236,23 +239,23 @@ func (p *page) verdict(r *Report) {
 		if follow > 0 {
 			text += " behind " + plural(len(r.Diagnoses)+follow, "finding")
 		}
-		p.wrapped("", text+p.style.faint("  ("+seen+")"))
+		p.Wrapped("", text+p.style.faint("  ("+seen+")"))
 		if !p.o.Details {
-			p.wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain "+r.Diagnoses[0].RootCause.Code))
+			p.Wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain "+r.Diagnoses[0].RootCause.Code))
 		}
 	case r.Incomplete():
-		p.wrapped("", p.style.bold("No problem found in what could be read")+p.style.faint("  ("+seen+")"))
+		p.Wrapped("", p.style.bold("No problem found in what could be read")+p.style.faint("  ("+seen+")"))
 	default:
-		p.wrapped("", p.style.good("No problem found")+p.style.faint("  ("+seen+")"))
+		p.Wrapped("", p.style.good("No problem found")+p.style.faint("  ("+seen+")"))
 	}
 }
 
 // unchecked says what could not be looked at, one line a reason.
-func (p *page) unchecked(r *Report) {
+func (p *Page) unchecked(r *Report) {
 	if !r.Incomplete() {
 		return
 	}
-	p.line("")
+	p.Line("")
 	type reason struct{ state, why string }
 	var order []reason
 	kinds, hint := map[reason][]string{}, map[reason]string{}
@@ -278,12 +281,12 @@ func (p *page) unchecked(r *Report) {
 		if k.why != "" {
 			why += ": " + k.why
 		}
-		p.wrapped(p.style.severity(analyzers.Warning)+"  ", "Not checked: "+text+"  "+p.style.faint("("+why+")"))
+		p.Wrapped(p.style.severity(analyzers.Warning)+"  ", "Not checked: "+text+"  "+p.style.faint("("+why+")"))
 		if hint[k] != "" {
-			p.line(strings.Repeat(" ", label) + p.style.command(hint[k]))
+			p.Line(strings.Repeat(" ", label) + p.style.command(hint[k]))
 		}
 	}
 	for _, f := range r.Failed {
-		p.wrapped(p.style.severity(analyzers.Warning)+"  ", "Check "+f.Analyzer+" failed, its findings are missing: "+f.Error)
+		p.Wrapped(p.style.severity(analyzers.Warning)+"  ", "Check "+f.Analyzer+" failed, its findings are missing: "+f.Error)
 	}
 }

@@ -31,11 +31,19 @@ func (in *Input) addFlags(cmd *cobra.Command) {
 // caller shows both.
 func (in *Input) load(ctx context.Context, s *Streams) (*cluster.Snapshot, kube.Stats, error) {
 	switch {
+	case in.From != "":
+		snap, err := openFile(s, in.From)
+		if err != nil {
+			return nil, kube.Stats{}, fmt.Errorf("read %s: %w", in.From, err)
+		}
+		snap, err = in.narrow(snap, in.From)
+		return snap, kube.Stats{}, err
 	case in.Embedded != nil:
 		snap, err := in.Embedded()
-		return snap, kube.Stats{}, err
-	case in.From != "":
-		snap, err := in.loadFile(s)
+		if err != nil {
+			return nil, kube.Stats{}, err
+		}
+		snap, err = in.narrow(snap, "the demo")
 		return snap, kube.Stats{}, err
 	}
 	progress := newProgress(s)
@@ -47,24 +55,17 @@ func (in *Input) load(ctx context.Context, s *Streams) (*cluster.Snapshot, kube.
 	return snap, stats, err
 }
 
-func (in *Input) loadFile(s *Streams) (*cluster.Snapshot, error) {
-	snap, err := openFile(s, in.From)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", in.From, err)
+// narrow applies -n and -A to what a file holds.
+func (in *Input) narrow(snap *cluster.Snapshot, from string) (*cluster.Snapshot, error) {
+	if in.Kube.AllNamespaces || len(in.Kube.Namespaces) == 0 {
+		return snap, nil
 	}
-	namespaces := in.Kube.Namespaces
-	if in.Kube.AllNamespaces {
-		namespaces = nil
-	}
-	for _, ns := range namespaces {
+	for _, ns := range in.Kube.Namespaces {
 		if !snap.HasNamespace(ns) {
-			return nil, withHint(fmt.Errorf("namespace %q is not in %s", ns, in.From), "leave out -n to see all that the file holds")
+			return nil, withHint(fmt.Errorf("namespace %q is not in %s", ns, from), "leave out -n to see all that it holds")
 		}
 	}
-	if len(namespaces) > 0 {
-		snap = snap.Narrow(namespaces)
-	}
-	return snap, nil
+	return snap.Narrow(in.Kube.Namespaces), nil
 }
 
 func openFile(s *Streams, path string) (*cluster.Snapshot, error) {

@@ -8,6 +8,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
+// Clean is what every text of a cluster passes before it is shown: see clean.
+func Clean(s string) string { return clean(s) }
+
 // clean makes text of a cluster harmless on one line: terminal sequences, control
 // characters, and characters that hide or reorder text (Unicode category Cf, such as
 // bidirectional overrides) are gone; line ends and tabs become a space.

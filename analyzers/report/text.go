@@ -23,7 +23,11 @@ func Text(w io.Writer, r *Report, o Options) error {
 		p.Diagnosis(i+1, d)
 	}
 	p.verdict(r)
-	p.unchecked(r)
+	if r.Incomplete() {
+		p.Line("")
+	}
+	p.Unchecked(r.Unchecked)
+	p.failed(r.Failed)
 	_, err := io.WriteString(w, p.String())
 	return err
 }
@@ -250,16 +254,12 @@ func (p *Page) verdict(r *Report) {
 	}
 }
 
-// unchecked says what could not be looked at, one line a reason.
-func (p *Page) unchecked(r *Report) {
-	if !r.Incomplete() {
-		return
-	}
-	p.Line("")
+// Unchecked says what could not be looked at, one line a reason.
+func (p *Page) Unchecked(list []Unchecked) {
 	type reason struct{ state, why string }
 	var order []reason
 	kinds, hint := map[reason][]string{}, map[reason]string{}
-	for _, u := range r.Unchecked {
+	for _, u := range list {
 		k := reason{string(u.State), u.Why}
 		if len(kinds[k]) == 0 {
 			order = append(order, k)
@@ -272,10 +272,10 @@ func (p *Page) unchecked(r *Report) {
 		kinds[k] = append(kinds[k], name)
 	}
 	for _, k := range order {
-		list := kinds[k]
-		text := strings.Join(list, ", ")
-		if n := 6; len(list) > n && !p.o.Details {
-			text = fmt.Sprintf("%s and %d more", strings.Join(list[:n], ", "), len(list)-n)
+		names := kinds[k]
+		text := strings.Join(names, ", ")
+		if n := 6; len(names) > n && !p.o.Details {
+			text = fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
 		}
 		why := k.state
 		if k.why != "" {
@@ -286,7 +286,10 @@ func (p *Page) unchecked(r *Report) {
 			p.Line(strings.Repeat(" ", label) + p.style.command(hint[k]))
 		}
 	}
-	for _, f := range r.Failed {
+}
+
+func (p *Page) failed(list []Failed) {
+	for _, f := range list {
 		p.Wrapped(p.style.severity(analyzers.Warning)+"  ", "Check "+f.Analyzer+" failed, its findings are missing: "+f.Error)
 	}
 }

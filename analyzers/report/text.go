@@ -158,6 +158,14 @@ func alike(f Finding) string {
 	return text
 }
 
+// beside names an object, without the namespace where it is that of the root cause.
+func beside(ref, root analyzers.Ref) string {
+	if ref.Namespace == root.Namespace {
+		ref.Namespace = ""
+	}
+	return ref.String()
+}
+
 const label = 10 // columns of "  because "
 
 func (p *Page) evidence(f Finding) {
@@ -203,7 +211,7 @@ func (p *Page) consequences(d Diagnosis) {
 			head = "so"
 		}
 		step := strings.Repeat("  ", max(f.Depth-1, 0))
-		p.Wrapped(p.label(head)+step, f.Subject.String()+": "+headline(f)+"  "+p.style.faint(f.Code))
+		p.Wrapped(p.label(head)+step, beside(f.Subject, d.RootCause.Subject)+": "+headline(f)+"  "+p.style.faint(f.Code))
 	}
 	if rest := len(d.Consequences) - n; rest > 0 {
 		p.Line(p.label("") + p.style.faint(fmt.Sprintf("and %s", plural(rest, "more consequence"))))

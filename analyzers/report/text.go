@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -20,7 +21,9 @@ func Text(w io.Writer, r *Report, o Options) error {
 	p := NewPage(o)
 	p.header(r)
 	for i, d := range r.Diagnoses {
-		p.Diagnosis(i+1, d)
+		if o.Details || d.Severity.AtLeast(analyzers.Warning) {
+			p.Diagnosis(i+1, d)
+		}
 	}
 	p.verdict(r)
 	if r.Incomplete() {
@@ -201,11 +204,15 @@ func (p *Page) label(s string) string {
 }
 
 func (p *Page) consequences(d Diagnosis) {
+	list := d.Consequences
+	if !p.o.Details {
+		list = untold(d)
+	}
 	n := 3
 	if p.o.Details {
-		n = len(d.Consequences)
+		n = len(list)
 	}
-	for i, f := range d.Consequences[:min(n, len(d.Consequences))] {
+	for i, f := range list[:min(n, len(list))] {
 		head := ""
 		if i == 0 {
 			head = "so"
@@ -213,9 +220,28 @@ func (p *Page) consequences(d Diagnosis) {
 		step := strings.Repeat("  ", max(f.Depth-1, 0))
 		p.Wrapped(p.label(head)+step, beside(f.Subject, d.RootCause.Subject)+": "+headline(f)+"  "+p.style.faint(f.Code))
 	}
-	if rest := len(d.Consequences) - n; rest > 0 {
+	if rest := len(list) - n; rest > 0 {
 		p.Line(p.label("") + p.style.faint(fmt.Sprintf("and %s", plural(rest, "more consequence"))))
 	}
+}
+
+// untold are the consequences that the line of the Services without a ready pod does not
+// tell already. What followed from one of those moves a step towards the root.
+func untold(d Diagnosis) []Finding {
+	var out []Finding
+	skipped := []int{} // depths of the findings left out on the way to the present one
+	for _, f := range d.Consequences {
+		for len(skipped) > 0 && skipped[len(skipped)-1] >= f.Depth {
+			skipped = skipped[:len(skipped)-1]
+		}
+		if slices.ContainsFunc(d.Unserved, f.Subject.Is) {
+			skipped = append(skipped, f.Depth)
+			continue
+		}
+		f.Depth -= len(skipped)
+		out = append(out, f)
+	}
+	return out
 }
 
 func (p *Page) fixes(d Diagnosis) {
@@ -241,24 +267,33 @@ func (p *Page) fixes(d Diagnosis) {
 
 func (p *Page) verdict(r *Report) {
 	seen := fmt.Sprintf("%s, %s", plural(r.Checked.Objects, "object"), plural(r.Checked.Analyzers, "check"))
-	switch {
-	case len(r.Diagnoses) > 0:
-		follow := 0
-		for _, d := range r.Diagnoses {
+	causes, notes, follow := 0, 0, 0
+	for _, d := range r.Diagnoses {
+		if d.Severity.AtLeast(analyzers.Warning) {
+			causes++
 			follow += len(d.Consequences)
+		} else {
+			notes++
 		}
-		text := p.style.bold(plural(len(r.Diagnoses), "root cause"))
+	}
+	var text string
+	switch {
+	case causes > 0:
+		text = p.style.bold(plural(causes, "root cause"))
 		if follow > 0 {
-			text += " behind " + plural(len(r.Diagnoses)+follow, "finding")
-		}
-		p.Wrapped("", text+p.style.faint("  ("+seen+")"))
-		if !p.o.Details {
-			p.Wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain "+r.Diagnoses[0].RootCause.Code))
+			text += " behind " + plural(causes+follow, "finding")
 		}
 	case r.Incomplete():
-		p.Wrapped("", p.style.bold("No problem found in what could be read")+p.style.faint("  ("+seen+")"))
+		text = p.style.bold("No problem found in what could be read")
 	default:
-		p.Wrapped("", p.style.good("No problem found")+p.style.faint("  ("+seen+")"))
+		text = p.style.good("No problem found")
+	}
+	if notes > 0 {
+		text += ", " + plural(notes, "note")
+	}
+	p.Wrapped("", text+p.style.faint("  ("+seen+")"))
+	if !p.o.Details && len(r.Diagnoses) > 0 {
+		p.Wrapped("", p.style.faint("More: --details · fathom why KIND/NAME · fathom explain "+r.Diagnoses[0].RootCause.Code))
 	}
 }
 

@@ -83,10 +83,10 @@ func OutageIn(text string) (Outage, bool) {
 	lower := strings.ToLower(text)
 	for _, o := range outages {
 		for _, w := range o.words {
-			if !strings.Contains(lower, w) {
-				continue
+			// "ModuleNotFoundError" holds "enotfound" and is none.
+			if i := strings.Index(lower, w); i >= 0 && (i == 0 || lower[i-1] < 'a' || lower[i-1] > 'z') {
+				return o.outage, true
 			}
-			return o.outage, true
 		}
 	}
 	return "", false

@@ -25,6 +25,8 @@ const (
 	// createPatience covers a slow pull, an attaching volume and init containers at
 	// work: none of them has a limit of its own.
 	createPatience = 5 * time.Minute
+	// reportPatience is what the kubelet and controllers may take to report what is so.
+	reportPatience = 10 * time.Second
 )
 
 // Unready says how far a pod is from taking traffic, and why in a few words that name
@@ -39,6 +41,10 @@ func (s *Snapshot) Unready(pod *corev1.Pod) (stage Stage, why string) {
 		}
 		return stageAfter(s.Since(c.LastTransitionTime.Time), 0), "no node takes it"
 	}
+	if pod.Spec.NodeName == "" {
+		// An unknown scheduler's pod has no condition at all.
+		return stageAfter(s.Since(pod.CreationTimestamp.Time), startPatience), "no scheduler takes it"
+	}
 	running, unready := true, ""
 	stage = Starting
 	for _, status := range ContainerStatuses(pod) {
@@ -49,7 +55,7 @@ func (s *Snapshot) Unready(pod *corev1.Pod) (stage Stage, why string) {
 				stage, unready = st, w
 			}
 		default:
-			return Stuck, fmt.Sprintf("container %s is in %s", status.Name, stateWord(status))
+			return Stuck, fmt.Sprintf("container %s %s", status.Name, stateWords(status))
 		}
 		running = running && (status.State.Running != nil || status.State.Terminated != nil)
 	}
@@ -67,9 +73,9 @@ func (s *Snapshot) Unready(pod *corev1.Pod) (stage Stage, why string) {
 
 func stageAfter(since, patience time.Duration) Stage {
 	switch {
-	case since <= patience:
+	case since < patience:
 		return Starting
-	case since <= startPatience:
+	case since < startPatience:
 		return Late
 	}
 	return Stuck
@@ -81,7 +87,7 @@ func (s *Snapshot) unreadyContainer(pod *corev1.Pod, status corev1.ContainerStat
 	since := s.Since(status.State.Running.StartedAt.Time)
 	spec, _, ok := Container(&pod.Spec, status.Name)
 	if !ok {
-		return stageAfter(since, 0), fmt.Sprintf("container %s is not ready", status.Name)
+		return stageAfter(since, reportPatience), fmt.Sprintf("container %s is not ready", status.Name)
 	}
 	started := status.Started == nil || *status.Started
 	if spec.StartupProbe != nil && !started {
@@ -90,7 +96,7 @@ func (s *Snapshot) unreadyContainer(pod *corev1.Pod, status corev1.ContainerStat
 	if spec.ReadinessProbe != nil {
 		return stageAfter(since, patience(spec.ReadinessProbe)), fmt.Sprintf("the readiness probe of container %s fails", status.Name)
 	}
-	return stageAfter(since, 0), fmt.Sprintf("container %s is not ready", status.Name)
+	return stageAfter(since, reportPatience), fmt.Sprintf("container %s is not ready", status.Name)
 }
 
 // patience is how long a probe may fail before it counts, with the API's defaults
@@ -116,19 +122,19 @@ func (s *Snapshot) closedGate(pod *corev1.Pod) (Stage, string) {
 	}
 	for _, gate := range pod.Spec.ReadinessGates {
 		if c := PodCondition(pod, gate.ConditionType); c == nil || c.Status != corev1.ConditionTrue {
-			return stageAfter(since, 0), fmt.Sprintf("the readiness gate %s is not true", gate.ConditionType)
+			return stageAfter(since, reportPatience), fmt.Sprintf("the readiness gate %s is not true", gate.ConditionType)
 		}
 	}
-	return stageAfter(since, 0), "it is not ready"
+	return stageAfter(since, reportPatience), "it is not ready"
 }
 
-// stateWord is the word by which people know the state of a container that failed.
-func stateWord(status corev1.ContainerStatus) string {
-	switch end, _ := End(status); {
-	case status.State.Waiting != nil && status.State.Waiting.Reason != "":
-		return status.State.Waiting.Reason
-	case end != nil && end.Reason != "":
-		return end.Reason
+// stateWords say in which state a container that failed stands.
+func stateWords(status corev1.ContainerStatus) string {
+	if w := status.State.Waiting; w != nil && w.Reason != "" {
+		return "is in " + w.Reason
 	}
-	return "a crash loop"
+	if end, _ := End(status); end != nil {
+		return fmt.Sprintf("ended with exit code %d (%s)", end.ExitCode, end.Reason)
+	}
+	return "crashes"
 }

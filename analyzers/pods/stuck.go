@@ -1,0 +1,108 @@
+package pods
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+// Stuck reports pods that stand in ContainerCreating on their node and quotes the newest
+// warning about them. What stands behind it, a volume, the network, the node, is for
+// other checks: this one says that it hurts, and is all there is when they know nothing.
+var Stuck = &analyzers.Analyzer{
+	Name:  "pods/stuck",
+	Doc:   "pods that stand still on their node before their containers start",
+	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Emits: []analyzers.Code{stuckCreating},
+	Run: func(p *analyzers.Pass) error {
+		for pod := range cluster.Scoped[*corev1.Pod](p.Snapshot) {
+			if pod.DeletionTimestamp == nil && !cluster.PodFinished(pod) && pod.Spec.NodeName != "" && creating(pod) {
+				reportStuck(p, pod)
+			}
+		}
+		return nil
+	},
+}
+
+// creating reports whether the kubelet has not begun with any container of the pod.
+func creating(pod *corev1.Pod) bool {
+	return !slices.ContainsFunc(cluster.ContainerStatuses(pod), tried)
+}
+
+// configMissing is a volume whose ConfigMap or Secret is missing or lacks a key
+// (k8s.io/kubernetes pkg/volume/configmap, pkg/volume/secret): config reports it at once.
+var configMissing = regexp.MustCompile(`(?:configmap|secret) "[^"]+" not found|references non-existent (?:config|secret) key`)
+
+func reportStuck(p *analyzers.Pass, pod *corev1.Pod) {
+	w := walk{s: p.Snapshot, pod: pod, created: pod.CreationTimestamp.Time}
+	w.scheduled()
+	if p.Since(w.scheduledAt) < patience {
+		return
+	}
+	source := cluster.RefOf(pod).String()
+	var evidence []analyzers.Evidence
+	summary := "Pods stay in ContainerCreating, and no event says why"
+	ev, ok := p.LastEvent(pod, nil, slices.Concat(volumeReasons, sandboxReasons, []string{"Pulling", "Failed", "FailedSync", "SuccessfulAttachVolume"})...)
+	switch {
+	case ok && ev.Reason == "Pulling":
+		return // the images area watches pulls
+	case ok && configMissing.MatchString(ev.Message):
+		return
+	case ok && ev.Type == corev1.EventTypeWarning:
+		summary = inBrief("Pods stay in ContainerCreating ("+ev.Reason+"): ", ev.Message, pod)
+		evidence = append(evidence, analyzers.Evidence{Source: "Event on " + source, Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)})
+	}
+	c := cluster.PodCondition(pod, corev1.PodReadyToStartContainers)
+	switch {
+	case c != nil && c.Status == corev1.ConditionTrue:
+		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.containerStatuses[].state.waiting.reason", Quote: "ContainerCreating"})
+	case c != nil:
+		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.conditions[PodReadyToStartContainers]", Quote: clip(c.Message), At: c.LastTransitionTime.Time})
+	}
+	evidence = append(evidence, analyzers.Evidence{Source: source, Path: "spec.nodeName", Quote: pod.Spec.NodeName, At: w.scheduledAt})
+	p.Report(analyzers.Finding{
+		Code: stuckCreating, Subject: p.Root(pod), Affected: []analyzers.Ref{cluster.RefOf(pod)},
+		Summary: summary, Evidence: evidence,
+		Fixes: []analyzers.Fix{{
+			Why:  "Shows all that was tried for the pod, the newest last",
+			Argv: p.Kubectl(pod.Namespace, "events", "--for", "pod/"+pod.Name),
+		}},
+	})
+}
+
+const maxSummary = 160
+
+// frames is what runtimes put before the error itself, and the sandbox's id.
+var frames = regexp.MustCompile(`"?\b[0-9a-f]{64}\b"?|rpc error: code = \w+ desc = |Failed to create pod sandbox: |failed to create containerd task: |failed to create shim task: |OCI runtime create failed: |runc create failed: |unable to start container process: |: unknown$`)
+
+// inBrief is a summary with as much of a message as fits, without what names one pod.
+func inBrief(lead, message string, pod *corev1.Pod) string {
+	message = frames.ReplaceAllString(message, "")
+	for _, own := range []string{pod.Name, string(pod.UID)} {
+		if own != "" {
+			message = strings.ReplaceAll(message, own, "…")
+		}
+	}
+	text := lead + oneLine(message)
+	if r := []rune(text); len(r) > maxSummary {
+		text = string(r[:maxSummary-1]) + "…"
+	}
+	return text
+}
+
+const maxQuote = 300
+
+// clip bounds a quote. Both ends of a runtime's message matter, its middle does not.
+func clip(s string) string {
+	r := []rune(s)
+	if len(r) <= maxQuote {
+		return s
+	}
+	return string(r[:maxQuote/2-1]) + "…" + string(r[len(r)-maxQuote/2:])
+}

@@ -78,10 +78,10 @@ func (p *Page) header(r *Report) {
 	if r.Cluster.Version != "" {
 		parts = append(parts, "Kubernetes "+r.Cluster.Version)
 	}
-	switch n := len(r.Scope.Namespaces); {
-	case n == 0:
+	switch len(r.Scope.Namespaces) {
+	case 0:
 		parts = append(parts, "all namespaces")
-	case n == 1:
+	case 1:
 		parts = append(parts, "namespace "+r.Scope.Namespaces[0])
 	default:
 		parts = append(parts, "namespaces "+strings.Join(r.Scope.Namespaces, ", "))

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -58,7 +59,7 @@ func redactPodSpec(r Redactor, spec *corev1.PodSpec) {
 	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range list {
 			c := &list[i]
-			c.Command, c.Args = r.Args(c.Command), r.Args(c.Args)
+			c.Command, c.Args = redactCommand(r, c.Command, c.Args)
 			for j := range c.Env {
 				c.Env[j].Value = r.Value(c.Env[j].Name, c.Env[j].Value)
 			}
@@ -73,11 +74,22 @@ func redactPodSpec(r Redactor, spec *corev1.PodSpec) {
 	}
 	for i := range spec.EphemeralContainers {
 		c := &spec.EphemeralContainers[i].EphemeralContainerCommon
-		c.Command, c.Args = r.Args(c.Command), r.Args(c.Args)
+		c.Command, c.Args = redactCommand(r, c.Command, c.Args)
 		for j := range c.Env {
 			c.Env[j].Value = r.Value(c.Env[j].Name, c.Env[j].Value)
 		}
 	}
+}
+
+// redactCommand masks command and arguments as the one line that they are: what a flag
+// such as -p means depends on the program.
+func redactCommand(r Redactor, command, args []string) (c, a []string) {
+	line := append(slices.Clone(command), args...)
+	masked := r.Args(line)
+	if len(masked) != len(line) || slices.Equal(masked, line) {
+		return command, args
+	}
+	return masked[:len(command):len(command)], masked[len(command):]
 }
 
 func redactProbe(r Redactor, p *corev1.Probe) {

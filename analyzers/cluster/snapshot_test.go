@@ -2,13 +2,16 @@ package cluster
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -214,5 +217,73 @@ func TestWithLeavesTheOriginal(t *testing.T) {
 	}
 	if _, err := s.With(Ref{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "none"}, []byte(`{}`)); err == nil {
 		t.Error("a patch of what is not there must fail")
+	}
+}
+
+// starring masks "hunter2" wherever it is asked to look.
+type starring struct{}
+
+func (starring) Text(s string) string       { return strings.ReplaceAll(s, "hunter2", "***") }
+func (r starring) Value(_, v string) string { return r.Text(v) }
+func (r starring) Args(a []string) []string {
+	out := make([]string, len(a))
+	for i := range a {
+		out[i] = r.Text(a[i])
+	}
+	return out
+}
+
+// TestBuildMasksEverywhere plants a secret in every place that holds text of people or
+// programs; none may be in what is written.
+func TestBuildMasksEverywhere(t *testing.T) {
+	const secret = "x hunter2 y"
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"a": secret}},
+		Spec: corev1.PodSpec{
+			InitContainers: []corev1.Container{{Command: []string{secret}}},
+			Containers: []corev1.Container{{
+				Command: []string{"run"}, Args: []string{"-p", secret}, Env: []corev1.EnvVar{{Name: "A", Value: secret}},
+				LivenessProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{secret}}}},
+				ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: secret, HTTPHeaders: []corev1.HTTPHeader{{Name: "A", Value: secret}}}}},
+				Lifecycle:      &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{secret}}}},
+			}},
+			EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Args: []string{secret}}}},
+		},
+	}
+	raw, err := json.Marshal(map[string]any{"spec": map[string]any{"template": template}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBuilder(Info{CapturedAt: t0})
+	b.Redactor = starring{}
+	b.Add(
+		pod("shop", "web", func(p *corev1.Pod) {
+			p.Annotations, p.Spec = map[string]string{"a": secret}, *template.Spec.DeepCopy()
+			p.Status.Message = secret
+			p.Status.Conditions = []corev1.PodCondition{{Message: secret}}
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+				State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Message: secret}},
+				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: secret}},
+			}}
+		}),
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d"}, Spec: appsv1.DeploymentSpec{Template: *template.DeepCopy()}},
+		&appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: "r"}, Data: runtime.RawExtension{Raw: raw}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "c"}, Data: map[string]string{"k": secret}},
+		&corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: "e"}, Message: secret},
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{"a": secret}}},
+	)
+	b.AddLog(Log{Namespace: "shop", Pod: "web", Container: "c", Text: secret})
+	s := b.Build()
+	text := gunzip(t, write(t, s))
+	if strings.Contains(text, "hunter2") {
+		for _, line := range strings.Split(text, "\n") {
+			if strings.Contains(line, "hunter2") {
+				t.Errorf("not masked: %s", line)
+			}
+		}
+	}
+	r, _ := Find[*appsv1.ControllerRevision](s, "", "r")
+	if revisionTemplate(r) == nil {
+		t.Error("the revision's template is lost")
 	}
 }

@@ -80,9 +80,9 @@ func (r *Redactor) option(line *commandLine, arg string) string {
 	switch {
 	case arg == "--user" && tools[line.program].long, arg == "--proxy-user":
 		line.flag, line.login = arg, true
-	case strings.HasPrefix(arg, "-pass") && (arg == "-passin" || arg == "-passout" || arg == "-pass"):
+	case arg == "-passin" || arg == "-passout":
 		line.flag, line.login = arg, true // openssl: pass:SECRET
-	case classify(arg).level > levelNone:
+	case isOptionName(arg) && classify(arg).level > levelNone:
 		line.flag = arg
 	}
 	return r.Text(arg)

@@ -46,10 +46,18 @@
 //
 // # Known misses
 //
-// A password in the middle of a sentence without a name, separator or flag
-// ("log in with hunter2"), secrets shorter than 20 characters without any
-// name, UUID-shaped keys and 40-digit hex keys without a name, an unquoted
-// value of several words in the middle of a line (the first is masked), and
-// encodings other than base64, URL and JSON escapes. Placeholder numbers of
-// two Redactors are not related: keep one per session.
+//   - a password in a sentence, without a name, separator or flag ("log in with
+//     hunter2"), and any secret below 20 characters without a name;
+//   - keys shaped like a UUID or like a git commit (40 hex digits), without a name;
+//   - of an unquoted value of several words in the middle of a line, all but the
+//     first; a secret that is one of a few words such as "none" or "invalid";
+//   - a value whose name comes behind it ({"value":…,"name":"PASSWORD"}), and the
+//     value of a flag in another argument that itself begins with a dash;
+//   - about one in a hundred keys of 32 to 44 random characters without a name,
+//     whose letters happen to look like words;
+//   - encodings other than base64, URL and JSON escapes, and YAML lines that
+//     continue a plain or quoted value.
+//
+// Placeholder numbers of two Redactors are not related: keep one per session,
+// and do not mix the text of two captures.
 package redact

@@ -219,6 +219,7 @@ func TestArgs(t *testing.T) {
 		{[]string{"docker", "login", "-u", "ci", "-p", "hunter2"}, []string{"docker", "login", "-u", "ci", "-p", p}},
 		{[]string{"docker", "run", "-p", "8080:80", "nginx"}, nil},
 		{[]string{"openssl", "rsa", "-passin", "pass:hunter2"}, []string{"openssl", "rsa", "-passin", "pass:" + p}},
+		{[]string{"tool", "-pass", "hunter2"}, []string{"tool", "-pass", p}},
 		{[]string{"openssl", "rsa", "-passin", "file:/run/pass"}, nil},
 		{[]string{"sqlcmd", "-S", "db", "-U", "sa", "-P", "hunter2"}, []string{"sqlcmd", "-S", "db", "-U", "sa", "-P", p}},
 		{[]string{"ldapsearch", "-D", "cn=admin", "-w", "hunter2"}, []string{"ldapsearch", "-D", "cn=admin", "-w", p}},

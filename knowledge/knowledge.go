@@ -3,6 +3,7 @@
 package knowledge
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -95,6 +96,9 @@ func All() ([]Page, error) {
 	return out, nil
 }
 
+// wordWorth is how many letters of difference a word in common makes up for.
+const wordWorth = 4
+
 // Nearest returns up to n ids that were probably meant: those that hold a word of what
 // was typed, and those a few letters away.
 func Nearest(id string, n int) []string {
@@ -104,27 +108,26 @@ func Nearest(id string, n int) []string {
 	}
 	id = strings.ToLower(id)
 	words := strings.FieldsFunc(id, func(r rune) bool { return r == '-' || r == '_' || r == ' ' })
+	words = slices.DeleteFunc(words, func(w string) bool { return len(w) < 3 }) // "no", "of"
 	type match struct {
-		id    string
-		score int
+		id       string
+		words    int // of what was typed that the id holds
+		distance int
 	}
 	var found []match
 	for have := range pages {
-		score := len(id) - levenshtein.ComputeDistance(id, have)
+		m := match{id: have, distance: levenshtein.ComputeDistance(id, have)}
 		for _, w := range words {
-			if len(w) > 2 && strings.Contains(have, w) {
-				score += len(id)
+			if strings.Contains(have, w) {
+				m.words++
 			}
 		}
-		if score > len(id)/2 {
-			found = append(found, match{have, score})
+		if m.words > 0 && m.words*2 > len(words) || m.distance*3 <= len(id) {
+			found = append(found, m)
 		}
 	}
 	slices.SortFunc(found, func(a, b match) int {
-		if a.score != b.score {
-			return b.score - a.score
-		}
-		return strings.Compare(a.id, b.id)
+		return cmp.Or(cmp.Compare(a.distance-wordWorth*a.words, b.distance-wordWorth*b.words), strings.Compare(a.id, b.id))
 	})
 	out := []string{}
 	for _, m := range found[:min(n, len(found))] {

@@ -7,6 +7,7 @@ import (
 	"github.com/kubefathom/fathom/analyzers/crashes"
 	"github.com/kubefathom/fathom/analyzers/images"
 	"github.com/kubefathom/fathom/analyzers/pods"
+	"github.com/kubefathom/fathom/analyzers/probes"
 	"github.com/kubefathom/fathom/analyzers/rollouts"
 	"github.com/kubefathom/fathom/analyzers/scheduling"
 	"github.com/kubefathom/fathom/analyzers/services"
@@ -50,6 +51,12 @@ var Analyzers = []*analyzers.Analyzer{
 	crashes.PortTaken,
 	crashes.Segfault,
 	crashes.SidecarBlocks,
+
+	probes.BindsLocalhost,
+	probes.ExecProbe,
+	probes.GatePending,
+	probes.LivenessKills,
+	probes.ReadinessFailing,
 
 	pods.Stuck,
 

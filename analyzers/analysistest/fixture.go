@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -174,6 +175,23 @@ func fillUIDs(o cluster.Object) {
 		}
 	}
 	o.SetOwnerReferences(owners)
+}
+
+// Load reads the Snapshot of a fixture file, for tests that need more than Run.
+func Load(file string) (*cluster.Snapshot, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	order := make([]int, len(f.objects))
+	for i := range order {
+		order[i] = i
+	}
+	return f.snapshot(order, nil), nil
 }
 
 // snapshot builds the fixture's Snapshot from deep copies, in the given order.

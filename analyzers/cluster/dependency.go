@@ -36,7 +36,7 @@ func (d Dependency) External() bool {
 // pkg/kubelet/network/dns/dns.go, generateSearchesForDNSClusterFirst).
 func (s *Snapshot) Dependency(namespace string, a Address) Dependency {
 	d := Dependency{Address: a}
-	if d.Local() {
+	if a.Host == "" || d.Local() {
 		return d
 	}
 	if ip, err := netip.ParseAddr(a.Host); err == nil {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +39,9 @@ func (s *Snapshot) EventsFor(o Object) []*corev1.Event {
 			x.byName[key] = append(x.byName[key], ev)
 		}
 	})
+	if strings.HasPrefix(string(o.GetUID()), string(wouldBe)) {
+		return nil
+	}
 	var out []*corev1.Event
 	if uid := o.GetUID(); uid != "" {
 		out = append(out, x.byUID[uid]...)

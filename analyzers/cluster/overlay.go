@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
@@ -34,6 +35,10 @@ func (s *Snapshot) With(ref Ref, patch []byte) (*Snapshot, error) {
 	}
 	return s.replacing(replace), nil
 }
+
+// wouldBe begins the UID of a pod that With has made up: nothing that happened before is
+// about it, not even an event without a UID.
+const wouldBe = types.UID("would-be-")
 
 func patched(o Object, patch []byte) (Object, error) {
 	k, ok := kindFor(o)
@@ -70,7 +75,7 @@ func fromTemplate(pod *corev1.Pod, t *corev1.PodTemplateSpec) *corev1.Pod {
 		spec.Priority = pod.Spec.Priority
 	}
 	out.Spec = *spec
-	out.UID = "overlay-" + pod.UID
+	out.UID = wouldBe + pod.UID
 	out.Status = corev1.PodStatus{
 		Phase: corev1.PodPending,
 		Conditions: []corev1.PodCondition{{

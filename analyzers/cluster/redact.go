@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -25,6 +26,18 @@ func redactObject(r Redactor, o Object) {
 		o.Message = r.Text(o.Message)
 	case *appsv1.ControllerRevision:
 		redactRevision(r, o)
+	case *appsv1.Deployment:
+		for i := range o.Status.Conditions {
+			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
+		}
+	case *appsv1.ReplicaSet:
+		for i := range o.Status.Conditions {
+			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
+		}
+	case *batchv1.Job:
+		for i := range o.Status.Conditions {
+			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
+		}
 	}
 	if t, ok := Template(o); ok {
 		redactMap(r, t.Annotations)

@@ -37,7 +37,7 @@ func firstScreen(text string, n int) string {
 	blocks := strings.Split(text, "\n\n")
 	last := blocks[len(blocks)-1]
 	for i, block := range blocks {
-		if strings.Contains(block, "root causes behind") {
+		if strings.Contains(block, "root causes") {
 			last = strings.Join(blocks[i:], "\n\n")
 			break
 		}

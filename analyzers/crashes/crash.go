@@ -1,0 +1,253 @@
+package crashes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+// A crash is one container that ran and ended when it should not have.
+type crash struct {
+	pod       *corev1.Pod
+	status    corev1.ContainerStatus
+	container *corev1.Container
+	init      bool // runs before the others; a native sidecar is none
+	end       *corev1.ContainerStateTerminated
+	current   bool // end is the present state, not the one before
+	subject   analyzers.Ref
+}
+
+// crashed lists the crashes that checks report about. A container that a probe killed did
+// not crash; the kill says nothing about what its last log line says.
+func crashed(p *analyzers.Pass) []crash {
+	var out []crash
+	for pod := range cluster.Scoped[*corev1.Pod](p.Snapshot) {
+		if pod.DeletionTimestamp != nil || !stands(p.Snapshot, pod) {
+			continue
+		}
+		for _, status := range cluster.ContainerStatuses(pod) {
+			if !p.Crashing(pod, status) {
+				continue
+			}
+			if _, _, ok := p.EndedByProbe(pod, status); ok {
+				continue
+			}
+			out = append(out, newCrash(p.Snapshot, pod, status))
+		}
+	}
+	return out
+}
+
+func newCrash(s *cluster.Snapshot, pod *corev1.Pod, status corev1.ContainerStatus) crash {
+	c := crash{pod: pod, status: status, subject: s.Root(pod)}
+	container, init, ok := cluster.Container(&pod.Spec, status.Name)
+	if !ok {
+		container = &corev1.Container{Name: status.Name}
+	}
+	c.container, c.init = container, init && !cluster.IsSidecar(container)
+	if c.end, c.current = cluster.End(status); c.end == nil {
+		c.end = &corev1.ContainerStateTerminated{ExitCode: -1}
+	}
+	return c
+}
+
+// stands reports whether a pod, if it has failed for good, still says how its workload is.
+// A failed pod that a ReplicaSet has replaced, one try of a Job that went on, and one that
+// the kubelet or the scheduler put an end to do not.
+func stands(s *cluster.Snapshot, pod *corev1.Pod) bool {
+	if pod.Status.Phase == corev1.PodSucceeded {
+		return false
+	}
+	if pod.Status.Phase != corev1.PodFailed {
+		return true
+	}
+	if pod.Status.Reason != "" { // Evicted, Terminated, UnexpectedAdmissionError, …
+		return false
+	}
+	if c := cluster.PodCondition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
+		return false
+	}
+	ref, owner, ok := s.Owner(pod)
+	switch {
+	case !ok:
+		return true
+	case ref.Kind != "Job":
+		return ref.GroupKind().Group != "apps" && ref.GroupKind().Group != "" && s.Since(failedAt(pod)) < staleFailure
+	case owner == nil:
+		return true
+	}
+	job, isJob := owner.(*batchv1.Job)
+	if !isJob || jobIs(job, batchv1.JobComplete) || jobIs(job, batchv1.JobSuspended) {
+		return false
+	}
+	for _, other := range s.PodsOf(job) {
+		if other != pod && other.CreationTimestamp.After(pod.CreationTimestamp.Time) && completionIndex(other) == completionIndex(pod) {
+			return false
+		}
+	}
+	// A later run of the same CronJob decides how it is.
+	if _, cron, ok := s.Owner(job); ok && cron != nil {
+		for _, o := range s.Owned(cron) {
+			if later, ok := o.(*batchv1.Job); ok && later.CreationTimestamp.After(job.CreationTimestamp.Time) && (jobIs(later, batchv1.JobComplete) || later.Status.Active == 0 && later.Status.Failed > 0) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// staleFailure is how long a failed pod of another project's controller, such as a step of
+// a workflow, is news.
+const staleFailure = time.Hour
+
+func failedAt(pod *corev1.Pod) time.Time {
+	latest := pod.CreationTimestamp.Time
+	for _, status := range cluster.ContainerStatuses(pod) {
+		if end := status.State.Terminated; end != nil && end.FinishedAt.After(latest) {
+			latest = end.FinishedAt.Time
+		}
+	}
+	return latest
+}
+
+func jobIs(job *batchv1.Job, t batchv1.JobConditionType) bool {
+	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool { return c.Type == t && c.Status == corev1.ConditionTrue })
+}
+
+func completionIndex(pod *corev1.Pod) string {
+	return pod.Annotations[batchv1.JobCompletionIndexAnnotation]
+}
+
+// restarts reports whether the kubelet starts the container again when it ends well.
+func (c crash) restarts() bool {
+	if r := c.container.RestartPolicy; r != nil {
+		return *r == corev1.ContainerRestartPolicyAlways
+	}
+	return !c.init && (c.pod.Spec.RestartPolicy == corev1.RestartPolicyAlways || c.pod.Spec.RestartPolicy == "")
+}
+
+// finding is the part that all findings about a crash have in common. One crash of a
+// container that has not been restarted yet may be the only one.
+func (c crash) finding(code analyzers.Code, summary string, evidence ...analyzers.Evidence) analyzers.Finding {
+	f := analyzers.Finding{
+		Code: code, Subject: c.subject, Part: c.status.Name, Affected: []analyzers.Ref{cluster.RefOf(c.pod)},
+		Summary: clip(summary, maxSummary), Evidence: append(evidence, c.facts()...),
+	}
+	if c.status.RestartCount == 0 && !cluster.PodFinished(c.pod) && c.pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		f.Severity = analyzers.Warning
+	}
+	return f
+}
+
+// facts are exit code, reason and restarts.
+func (c crash) facts() []analyzers.Evidence {
+	source, path := cluster.RefOf(c.pod).String(), c.path()
+	var out []analyzers.Evidence
+	if c.end.ExitCode >= 0 {
+		state := ".lastState.terminated"
+		if c.current {
+			state = ".state.terminated"
+		}
+		quote := fmt.Sprintf("exitCode: %d", c.end.ExitCode)
+		if c.end.Reason != "" {
+			quote += ", reason: " + c.end.Reason
+		}
+		out = append(out, analyzers.Evidence{Source: source, Path: path + state, Quote: quote, At: c.end.FinishedAt.Time})
+	}
+	if c.status.RestartCount > 0 {
+		quote := fmt.Sprintf("restartCount: %d", c.status.RestartCount)
+		if t := c.pod.Status.StartTime; t != nil {
+			quote += " since " + t.UTC().Format(time.RFC3339)
+		}
+		out = append(out, analyzers.Evidence{Source: source, Path: path + ".restartCount", Quote: quote})
+	}
+	return out
+}
+
+// path is the field of the container's status.
+func (c crash) path() string {
+	list := "containerStatuses"
+	for _, s := range c.pod.Status.InitContainerStatuses {
+		if s.Name == c.status.Name {
+			list = "initContainerStatuses"
+		}
+	}
+	return "status." + list + "[" + c.status.Name + "]"
+}
+
+// name is how a summary calls the container.
+func (c crash) name() string {
+	if c.init {
+		return "Init container " + c.status.Name
+	}
+	return "Container " + c.status.Name
+}
+
+// rollback is the way back when the crash came with the newest revision and the one before
+// still runs well; ok is false otherwise.
+func (c crash) rollback(p *analyzers.Pass) (fix analyzers.Fix, ok bool) {
+	bad, ok := p.Regression(c.pod)
+	if !ok {
+		return fix, false
+	}
+	return analyzers.Fix{
+		Why:  fmt.Sprintf("Goes back from revision %d, with which the crash came, to the one that still runs well", bad),
+		Argv: p.Kubectl(c.subject.Namespace, "rollout", "undo", c.subject.Short()),
+	}, true
+}
+
+// readLog is the command that shows the log of the run that ended.
+func (c crash) readLog(p *analyzers.Pass, why string) analyzers.Fix {
+	args := []string{"logs", c.pod.Name, "-c", c.status.Name, "--tail=100"}
+	if !c.current && c.status.State.Running != nil {
+		args = append(args, "--previous")
+	}
+	return analyzers.Fix{Why: why, Argv: p.Kubectl(c.pod.Namespace, args...)}
+}
+
+const (
+	maxSummary = 160
+	maxQuote   = 300
+)
+
+// clip makes one printable line of at most n characters.
+func clip(s string, n int) string {
+	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return ' '
+		}
+		return r
+	}, s)), " ")
+	if short := cut(s, n); short != s {
+		return strings.TrimRight(strings.TrimSuffix(short, "…"), " ,;:") + "…"
+	}
+	return s
+}
+
+// cut shortens a quote and leaves it verbatim otherwise.
+func cut(s string, n int) string {
+	if runes := []rune(s); len(runes) > n {
+		return string(runes[:n-1]) + "…"
+	}
+	return s
+}
+
+// ends says how the process ended, as the verb of a summary.
+func (c crash) ends() string {
+	switch code := c.end.ExitCode; {
+	case code < 0:
+		return "is restarted again and again"
+	case signalOf(code) != "":
+		return fmt.Sprintf("is ended by %s (exit code %d)", signalOf(code), code)
+	default:
+		return fmt.Sprintf("exits with code %d", code)
+	}
+}

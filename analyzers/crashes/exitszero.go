@@ -1,0 +1,44 @@
+package crashes
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+// ExitsZero reports programs that come to their end without an error and are started
+// again, because a workload of this kind must not end. A stop by the kubelet also gives 0:
+// where events were not read and a probe could be behind it, nothing is said.
+var ExitsZero = &analyzers.Analyzer{
+	Name:  "crashes/exits-zero",
+	Doc:   "program that ends with exit code 0 in a workload that must keep running",
+	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Emits: []analyzers.Code{exitsZero},
+	Run: func(p *analyzers.Pass) error {
+		each(p, exitsZero, func(c crash) bool { return c.end.ExitCode == 0 && c.restarts() && !probeUnseen(p, c) }, func(c crash, r reason) {
+			f := c.finding(exitsZero, fmt.Sprintf("%s comes to its end with exit code 0 and is started again and again, as a %s must keep running", c.name(), c.subject.Kind), r.evidence(c)...)
+			f.Fixes = []analyzers.Fix{
+				c.readLog(p, "Shows what the program did last: work that ends belongs into a Job, a server must stay in the foreground"),
+			}
+			if cluster.RollsOut(c.subject) {
+				f.Fixes = append(f.Fixes, analyzers.Fix{
+					Why:  "Corrects the command: it must start the long-running program, not a one-off or a daemon in the background",
+					Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short()),
+				})
+			}
+			if back, ok := c.rollback(p); ok {
+				f.Fixes = append([]analyzers.Fix{back}, f.Fixes...)
+			}
+			p.Report(f)
+		})
+		return nil
+	},
+}
+
+// probeUnseen reports whether a probe may have ended the container without our seeing it.
+func probeUnseen(p *analyzers.Pass, c crash) bool {
+	return (c.container.LivenessProbe != nil || c.container.StartupProbe != nil) && !p.Sees(cluster.Events, c.pod.Namespace)
+}

@@ -1,0 +1,275 @@
+package crashes
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+// A link is a connection that a program could not make, and how the other side is now.
+type link struct {
+	cluster.Dependency
+	how   cluster.Outage
+	from  string // namespace of the program
+	ready int    // endpoints of the Service
+	known bool   // ready is known
+	// since is when the Service began to serve, if that was after the crash.
+	since time.Time
+	port  bool // the Service has the port
+	fits  bool // a container declares the port behind it
+}
+
+// linkOf reads the address out of the reason of a crash; ok is false when it names none.
+func linkOf(p *analyzers.Pass, c crash, r reason) (link, bool) {
+	a, how, ok := cluster.FailedConnection(r.Detail)
+	if !ok {
+		return link{}, false
+	}
+	return newLink(p.Snapshot, c.pod.Namespace, a, how, c.end.FinishedAt.Time), true
+}
+
+func newLink(s *cluster.Snapshot, namespace string, a cluster.Address, how cluster.Outage, at time.Time) link {
+	l := link{Dependency: s.Dependency(namespace, a), how: how, from: namespace, port: true}
+	if l.Service == nil {
+		return l
+	}
+	var since time.Time
+	l.ready, since, l.known = s.Serving(l.Service)
+	l.port = cluster.HasPort(l.Service, l.Port)
+	l.fits = s.Declares(l.Service, l.Port)
+	if l.ready > 0 && !at.IsZero() && since.After(at) {
+		l.since = since
+	}
+	return l
+}
+
+// down reports whether the other side, and not the program, is to blame as far as the
+// Snapshot can tell. A Service that has the port and has been serving all along refuses
+// nobody: then the line is about something else. Silence is different, a network policy
+// may be behind it, and a name that cannot be resolved is the name server's matter.
+func (l link) down() bool {
+	switch {
+	case l.Service == nil || !l.known || l.ready == 0 || !l.port || !l.since.IsZero():
+		return true
+	case l.how == cluster.ConnTimedOut || l.how == cluster.ConnUnreachable || l.how == cluster.NameUnknown:
+		return true
+	}
+	return l.how == cluster.ConnRefused && !l.fits
+}
+
+// text says why the connection failed, as the end of a sentence.
+func (l link) text(p *analyzers.Pass) string {
+	switch {
+	case l.Local():
+		return fmt.Sprintf("nothing answers on %s, which is the pod itself", l.Address)
+	case !l.Missing.IsZero():
+		return l.missing(p)
+	case l.Service == nil:
+		return l.outside(p)
+	case l.Service.Spec.Type == corev1.ServiceTypeExternalName:
+		return fmt.Sprintf("%s; %s only stands for the name %s", l.failure(), l.service(), l.Service.Spec.ExternalName)
+	case l.known && l.ready == 0:
+		return fmt.Sprintf("%s, and %s has no ready endpoint", l.failure(), l.service())
+	case !l.port:
+		return fmt.Sprintf("it connects to port %d of %s, which has only %s", l.Port, l.service(), ports(l.Service))
+	case !l.since.IsZero():
+		return fmt.Sprintf("%s; %s has become ready since", l.failed(), l.service())
+	case l.known && l.how == cluster.NameUnknown:
+		return fmt.Sprintf("it cannot resolve %s, although %s has ready endpoints", l.Host, l.service())
+	case l.known && l.how == cluster.ConnRefused:
+		return fmt.Sprintf("%s, and no container behind %s declares its port", l.failure(), l.service())
+	case l.known:
+		return fmt.Sprintf("%s, although %s has ready endpoints", l.failure(), l.service())
+	}
+	return l.failure()
+}
+
+// failure is what happens at the address.
+func (l link) failure() string {
+	switch l.how {
+	case cluster.ConnRefused:
+		return l.Address.String() + " refuses the connection"
+	case cluster.ConnTimedOut:
+		return l.Address.String() + " does not answer"
+	case cluster.ConnUnreachable:
+		return "there is no route to " + l.Address.String()
+	case cluster.NameUnknown:
+		return l.Host + " cannot be resolved"
+	case cluster.ConnClosed:
+		return l.Address.String() + " closes the connection"
+	}
+	return "it cannot connect to " + l.Address.String()
+}
+
+// failed is failure in the past.
+func (l link) failed() string {
+	switch l.how {
+	case cluster.ConnRefused:
+		return l.Address.String() + " refused the connection"
+	case cluster.NameUnknown:
+		return l.Host + " could not be resolved"
+	}
+	return "it could not connect to " + l.Address.String()
+}
+
+// service names the Service, with its namespace if that is another one.
+func (l link) service() string {
+	if l.Service.Namespace != l.from {
+		return "Service " + l.Service.Namespace + "/" + l.Service.Name
+	}
+	return "Service " + l.Service.Name
+}
+
+func (l link) missing(p *analyzers.Pass) string {
+	text := fmt.Sprintf("Service %s does not exist in namespace %s", l.Missing.Name, l.Missing.Namespace)
+	if near, ok := l.near(p); ok {
+		text += ", where there is " + near
+		if strings.Contains(near, ".") {
+			text = fmt.Sprintf("Service %s does not exist in namespace %s, only %s", l.Missing.Name, l.Missing.Namespace, near)
+		}
+	}
+	return text
+}
+
+// near is the name of the Service that was probably meant: one of nearly the same name,
+// or of the same name in one other namespace.
+func (l link) near(p *analyzers.Pass) (string, bool) {
+	var names, elsewhere []string
+	for svc := range cluster.All[*corev1.Service](p.Snapshot) {
+		switch {
+		case svc.Namespace == l.Missing.Namespace:
+			names = append(names, svc.Name)
+		case svc.Name == l.Missing.Name:
+			elsewhere = append(elsewhere, svc.Name+"."+svc.Namespace)
+		}
+	}
+	if len(elsewhere) == 1 {
+		return elsewhere[0], true
+	}
+	return analyzers.Nearest(l.Missing.Name, names)
+}
+
+func (l link) outside(p *analyzers.Pass) string {
+	ip := strings.IndexFunc(l.Host, func(r rune) bool { return r >= 'g' && r <= 'z' }) < 0
+	if ip && l.Pod == nil && p.Sees(cluster.Services, "") && p.Sees(cluster.Pods, "") {
+		return l.failure() + ", an address of no Service and no pod here"
+	}
+	if !ip && l.how != cluster.NameUnknown {
+		return l.failure() + ", a host outside the cluster"
+	}
+	return l.failure()
+}
+
+func ports(svc *corev1.Service) string {
+	var out []string
+	for _, p := range svc.Spec.Ports {
+		out = append(out, fmt.Sprint(p.Port))
+	}
+	if len(out) == 0 {
+		return "no port"
+	}
+	return strings.Join(out, ", ")
+}
+
+// behind are the objects that are known to stand behind the failure, and the sentence
+// about the first of them.
+func (l link) behind(p *analyzers.Pass) (refs []analyzers.Ref, shared string) {
+	switch {
+	case l.Service == nil || !l.since.IsZero() || !l.port:
+		return nil, ""
+	case l.Service.Spec.Type == corev1.ServiceTypeExternalName:
+		return []analyzers.Ref{cluster.RefOf(l.Service)}, fmt.Sprintf("Service %s stands for %s, which cannot be reached", l.Service.Name, l.Service.Spec.ExternalName)
+	case l.known && l.ready == 0:
+		return []analyzers.Ref{cluster.RefOf(l.Service)}, fmt.Sprintf("Service %s has no ready endpoint", l.Service.Name)
+	case l.how == cluster.ConnRefused && !l.fits:
+		return []analyzers.Ref{cluster.RefOf(l.Service)}, fmt.Sprintf("Service %s refuses connections on port %d", l.Service.Name, l.Port)
+	case l.known && l.how == cluster.NameUnknown:
+		if dns, ok := cluster.Find[*corev1.Service](p.Snapshot, "kube-system", "kube-dns"); ok {
+			return []analyzers.Ref{cluster.RefOf(dns)}, "Names of Services that exist cannot be resolved"
+		}
+	}
+	return nil, ""
+}
+
+// evidence says how the Service is.
+func (l link) evidence() []analyzers.Evidence {
+	if l.Service == nil || !l.known {
+		return nil
+	}
+	e := analyzers.Evidence{Source: cluster.RefOf(l.Service).String(), Path: "endpoints", Quote: fmt.Sprintf("%d ready", l.ready), At: l.since}
+	if !l.port {
+		e.Path, e.Quote = "spec.ports", ports(l.Service)
+	}
+	return []analyzers.Evidence{e}
+}
+
+// fixes bring the connection about.
+func (l link) fixes(p *analyzers.Pass, c crash) []analyzers.Fix {
+	switch {
+	case !l.Missing.IsZero():
+		if near, ok := l.near(p); ok {
+			if fix, ok := renames(p, c, l.Host, near); ok {
+				return []analyzers.Fix{fix}
+			}
+			return []analyzers.Fix{{Why: fmt.Sprintf("Change %s to %s where the program's settings name it", l.Host, near), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+		}
+		return []analyzers.Fix{{Why: "Lists the Services that exist, to create the missing one or to name the right one", Argv: p.Kubectl(l.Missing.Namespace, "get", "services")}}
+	case l.Local() || l.Service == nil || !l.port:
+		return []analyzers.Fix{{Why: fmt.Sprintf("Corrects the address %s, if it is not the one that the program should use", l.Address), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+	case l.known && l.ready == 0:
+		if fix, ok := l.scaleUp(p); ok {
+			return []analyzers.Fix{fix}
+		}
+		return []analyzers.Fix{{Why: "Shows which pods the Service selects and why none is ready; the program comes up by itself once one is", Argv: p.Kubectl(l.Service.Namespace, "describe", "service", l.Service.Name)}}
+	case !l.since.IsZero():
+		return []analyzers.Fix{{Why: "Starts the program at once instead of after the back-off", Argv: p.Kubectl(c.pod.Namespace, "delete", "pod", c.pod.Name)}}
+	}
+	return []analyzers.Fix{{Why: "Shows the Service, its ports and its endpoints; network policies may keep the program from them", Argv: p.Kubectl(l.Service.Namespace, "describe", "service", l.Service.Name)}}
+}
+
+// scaleUp is the fix for a Service whose workload has no replicas.
+func (l link) scaleUp(p *analyzers.Pass) (analyzers.Fix, bool) {
+	if len(l.Service.Spec.Selector) == 0 {
+		return analyzers.Fix{}, false
+	}
+	sel := labels.SelectorFromSet(l.Service.Spec.Selector)
+	for _, w := range p.Workloads(l.Service.Namespace) {
+		t, ok := cluster.Template(w)
+		if n, scales := cluster.Replicas(w); ok && scales && n == 0 && sel.Matches(labels.Set(t.Labels)) && w.GetObjectKind().GroupVersionKind().Kind != "DaemonSet" {
+			ref := cluster.RefOf(w)
+			return analyzers.Fix{Why: fmt.Sprintf("Starts %s, which Service %s selects and which has 0 replicas", ref.Short(), l.Service.Name), Argv: p.Kubectl(ref.Namespace, "scale", ref.Short(), "--replicas=1")}, true
+		}
+	}
+	return analyzers.Fix{}, false
+}
+
+// renames is the fix for a host name that stands in a variable of the container.
+func renames(p *analyzers.Pass, c crash, from, to string) (analyzers.Fix, bool) {
+	if !cluster.RollsOut(c.subject) {
+		return analyzers.Fix{}, false
+	}
+	for _, e := range c.container.Env {
+		if strings.ContainsAny(e.Value, "@*<") {
+			continue // holds a password, or the mask of one: it must not be written back
+		}
+		if i := strings.Index(e.Value, from); i >= 0 && !partOfName(e.Value, i, len(from)) {
+			value := strings.Replace(e.Value, from, to, 1)
+			return analyzers.Fix{Why: fmt.Sprintf("Makes the program connect to %s", to), Argv: p.Kubectl(c.subject.Namespace, "set", "env", c.subject.Short(), "-c", c.status.Name, e.Name+"="+value)}, true
+		}
+	}
+	return analyzers.Fix{}, false
+}
+
+// partOfName reports whether s[i:i+n] is only a part of a longer name.
+func partOfName(s string, i, n int) bool {
+	letter := func(b byte) bool {
+		return b == '-' || b == '.' || b == '_' || '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
+	}
+	return i > 0 && letter(s[i-1]) || i+n < len(s) && letter(s[i+n])
+}

@@ -1,0 +1,196 @@
+package crashes
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+// OOMKilled reports containers that the kernel kills for their memory: at work, or, with
+// a limit of a few MiB or in the wrong unit, before they start at all. Without a limit on
+// container and pod it was the node that ran out.
+var OOMKilled = &analyzers.Analyzer{
+	Name:  "crashes/oom-killed",
+	Doc:   "container that is killed for exceeding its memory limit, or the node's memory",
+	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Emits: []analyzers.Code{oomKilled},
+	Run: func(p *analyzers.Pass) error {
+		for _, c := range crashed(p) {
+			if c.end.Reason == "OOMKilled" {
+				reportOOM(p, c)
+			}
+		}
+		for pod := range cluster.Scoped[*corev1.Pod](p.Snapshot) {
+			if pod.DeletionTimestamp == nil && !cluster.PodFinished(pod) {
+				oomAtStart(p, pod)
+			}
+		}
+		return nil
+	},
+}
+
+func reportOOM(p *analyzers.Pass, c crash) {
+	limit, field, ok := memoryLimit(c.pod, c.container, c.status)
+	if !ok {
+		reportNodeOOM(p, c)
+		return
+	}
+	what := "its memory limit of"
+	if field == podLimit {
+		what = "its pod's memory limit of"
+	}
+	f := c.finding(oomKilled, fmt.Sprintf("%s is OOM-killed at %s %s%s", c.name(), what, limit.String(), unitHint(limit)))
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: field, Quote: limit.String()})
+	f.Fixes = raiseLimit(p, c, limit, field)
+	if back, ok := c.rollback(p); ok {
+		f.Fixes = append(f.Fixes, back)
+	}
+	p.Report(f)
+}
+
+// reportNodeOOM: with no limit on the way, only the node's own memory, or what it reserves
+// for pods, ends.
+func reportNodeOOM(p *analyzers.Pass, c crash) {
+	f := c.finding(oomKilled, fmt.Sprintf("%s is OOM-killed without a memory limit: node %s ran out of memory", c.name(), c.pod.Spec.NodeName))
+	if c.pod.Spec.NodeName != "" {
+		node := analyzers.Ref{APIVersion: "v1", Kind: "Node", Name: c.pod.Spec.NodeName}
+		f.CausedBy, f.Shared = []analyzers.Ref{node}, fmt.Sprintf("Node %s ran out of memory", node.Name)
+		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows how much memory the pods of the node request, and under Events what was killed", Argv: p.Kubectl("", "describe", "node", node.Name)})
+	}
+	if cluster.RollsOut(c.subject) {
+		f.Fixes = append(f.Fixes, analyzers.Fix{
+			Why:  "Requests the memory that the program needs, so that it is not the first to be killed, and bounds it",
+			Argv: p.Kubectl(c.subject.Namespace, "set", "resources", c.subject.Short(), "-c", c.status.Name, "--requests=memory=<size>", "--limits=memory=<size>"),
+		})
+	}
+	p.Report(f)
+}
+
+// initKilled is how runc words a limit too small for its own start-up (containerd passes
+// it on in the container's end, or in the event about the pod's sandbox;
+// opencontainers/runc libcontainer/process_linux.go).
+const initKilled = "container init was OOM-killed"
+
+// recentSandbox is how long an event about the sandbox stands for the present: the
+// kubelet tries again every few seconds, but writes at most one such event in 5 minutes
+// after the first 25 (k8s.io/client-go tools/record/events_cache.go).
+const recentSandbox = 10 * time.Minute
+
+func oomAtStart(p *analyzers.Pass, pod *corev1.Pod) {
+	for _, status := range cluster.ContainerStatuses(pod) {
+		if p.ContainerFault(pod, status) != cluster.StartFault {
+			continue
+		}
+		message := ""
+		if w := status.State.Waiting; w != nil {
+			message = w.Message
+		}
+		c := newCrash(p.Snapshot, pod, status)
+		if !strings.Contains(message, initKilled) {
+			message = c.end.Message
+		}
+		if strings.Contains(message, initKilled) {
+			reportStartOOM(p, c, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: c.path() + ".state", Quote: cut(message, maxQuote), At: c.end.FinishedAt.Time})
+			return
+		}
+	}
+	if cond := cluster.PodCondition(pod, corev1.PodReadyToStartContainers); cond == nil || cond.Status == corev1.ConditionTrue {
+		return
+	}
+	ev, ok := p.LastEvent(pod, nil, "FailedCreatePodSandBox")
+	if !ok || !strings.Contains(ev.Message, initKilled) || p.Since(cluster.EventTime(ev)) > recentSandbox {
+		return
+	}
+	if status, ok := smallest(pod); ok {
+		reportStartOOM(p, newCrash(p.Snapshot, pod, status), analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: cut(ev.Message, maxQuote), At: cluster.EventTime(ev)})
+	}
+}
+
+// smallest is the container with the smallest memory limit. The sandbox is held to the
+// sum of all limits.
+func smallest(pod *corev1.Pod) (status corev1.ContainerStatus, ok bool) {
+	var least resource.Quantity
+	for i := range pod.Spec.Containers {
+		c := &pod.Spec.Containers[i]
+		if q, has := c.Resources.Limits[corev1.ResourceMemory]; has && (!ok || q.Cmp(least) < 0) {
+			least, ok = q, true
+			status = corev1.ContainerStatus{Name: c.Name}
+		}
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.Name == status.Name {
+			status = s
+		}
+	}
+	return status, ok
+}
+
+func reportStartOOM(p *analyzers.Pass, c crash, proof analyzers.Evidence) {
+	limit, field, ok := memoryLimit(c.pod, c.container, c.status)
+	if !ok {
+		return
+	}
+	f := analyzers.Finding{
+		Code: oomKilled, Subject: c.subject, Part: c.status.Name, Affected: []analyzers.Ref{cluster.RefOf(c.pod)},
+		Summary:  clip(fmt.Sprintf("%s cannot even start within its memory limit of %s%s", c.name(), limit.String(), unitHint(limit)), maxSummary),
+		Evidence: []analyzers.Evidence{proof, {Source: cluster.RefOf(c.pod).String(), Path: field, Quote: limit.String()}},
+		Fixes:    raiseLimit(p, c, limit, field),
+	}
+	p.Report(f)
+}
+
+const podLimit = "spec.resources.limits.memory"
+
+// memoryLimit is the limit that holds for a container: its own as the runtime has it, its
+// own as asked for, or the pod's.
+func memoryLimit(pod *corev1.Pod, c *corev1.Container, status corev1.ContainerStatus) (resource.Quantity, string, bool) {
+	if r := status.Resources; r != nil {
+		if q, ok := r.Limits[corev1.ResourceMemory]; ok && !q.IsZero() {
+			return q, "status.containerStatuses[" + c.Name + "].resources.limits.memory", true
+		}
+	}
+	if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && !q.IsZero() {
+		return q, "spec.containers[" + c.Name + "].resources.limits.memory", true
+	}
+	if r := pod.Spec.Resources; r != nil {
+		if q, ok := r.Limits[corev1.ResourceMemory]; ok && !q.IsZero() {
+			return q, podLimit, true
+		}
+	}
+	return resource.Quantity{}, "", false
+}
+
+// unitHint points at a limit in the wrong unit: "128m" are 0.128 bytes, "128" are bytes,
+// "128k" hold no program.
+func unitHint(q resource.Quantity) string {
+	switch s := q.String(); {
+	case strings.HasSuffix(s, "m"):
+		return ": m means thousandths of a byte, Mi was meant"
+	case q.Value() < 1<<20:
+		return ", which is less than 1Mi"
+	}
+	return ""
+}
+
+func raiseLimit(p *analyzers.Pass, c crash, limit resource.Quantity, field string) []analyzers.Fix {
+	if !cluster.RollsOut(c.subject) {
+		return []analyzers.Fix{{Why: "Shows the limit and what the container last did, to raise the one or mend the other", Argv: p.Kubectl(c.subject.Namespace, "describe", c.subject.Short())}}
+	}
+	if field == podLimit {
+		return []analyzers.Fix{{Why: "Raises the limit of the pod, spec.template.spec.resources.limits.memory", Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+	}
+	double := resource.NewQuantity(limit.Value()*2, resource.BinarySI)
+	why := "Doubles the limit; if the program outgrows that too, it leaks or its heap is not bounded (GOMEMLIMIT, -XX:MaxRAMPercentage, --max-old-space-size)"
+	if limit.Value() < 16<<20 {
+		double = resource.NewQuantity(128<<20, resource.BinarySI)
+		why = "Gives the container a limit in which a program can start"
+	}
+	return []analyzers.Fix{{Why: why, Argv: p.Kubectl(c.subject.Namespace, "set", "resources", c.subject.Short(), "-c", c.status.Name, "--limits=memory="+double.String())}}
+}

@@ -1,0 +1,70 @@
+package crashes
+
+import (
+	"slices"
+
+	"github.com/kubefathom/fathom/analyzers"
+)
+
+// verdict gives a crash its one code. What the kernel and the kubelet say comes before
+// what the log says: a process that was killed may have logged anything before.
+func verdict(p *analyzers.Pass, c crash, r reason) analyzers.Code {
+	switch {
+	case c.end.Reason == "OOMKilled":
+		return oomKilled
+	case c.init:
+		return initFailing
+	case c.end.ExitCode == sigkill:
+		return killed
+	case c.end.ExitCode == 0:
+		return exitsZero
+	case native(c.end.ExitCode, r.Kind):
+		return segfault
+	}
+	switch r.Kind {
+	case KindExecFormat:
+		return execFormat
+	case KindPermission:
+		return permissionDenied
+	case KindPort:
+		return portTaken
+	case KindOpenFiles:
+		return openFiles
+	case KindDependency:
+		if l, ok := linkOf(p, c, r); ok && l.down() {
+			return dependencyDown
+		}
+	}
+	return appError
+}
+
+const sigkill = 128 + 9
+
+// native reports whether a code stands for a signal with which the kernel ends a process
+// whose machine code went wrong. Runtimes also abort (134) after an exception or a failed
+// allocation that they report themselves; that is the program's error.
+func native(code int32, kind Kind) bool {
+	if code == 128+6 {
+		return kind != KindPanic && kind != KindException && kind != KindMemory
+	}
+	return slices.Contains([]int32{128 + 4, 128 + 5, 128 + 7, 128 + 8, 128 + 11}, code)
+}
+
+// each calls report for the crashes that have this code. mayBe sorts out cheaply, before
+// any log is read, those that cannot have it; it may be nil.
+func each(p *analyzers.Pass, code analyzers.Code, mayBe func(crash) bool, report func(crash, reason)) {
+	list := crashed(p)
+	if mayBe != nil {
+		list = slices.DeleteFunc(list, func(c crash) bool { return !mayBe(c) })
+	}
+	for i, r := range reasons(p, list) {
+		if verdict(p, list[i], r).ID == code.ID {
+			report(list[i], r)
+		}
+	}
+}
+
+// failed is the mayBe of codes that the log decides.
+func failed(c crash) bool {
+	return !c.init && c.end.ExitCode != 0 && c.end.ExitCode != sigkill && c.end.Reason != "OOMKilled"
+}

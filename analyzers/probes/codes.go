@@ -1,0 +1,15 @@
+package probes
+
+import "github.com/kubefathom/fathom/analyzers"
+
+func cause(id, title string) analyzers.Code {
+	return analyzers.Code{ID: id, Severity: analyzers.Error, Role: analyzers.Cause, Title: title}
+}
+
+var (
+	livenessKills    = cause("liveness-probe-kills", "Liveness or startup probe fails and the container is restarted")
+	readinessFailing = cause("readiness-probe-failing", "Container runs and its readiness probe fails")
+	execProbe        = cause("probe-exec-timeout", "Command of an exec probe is missing or takes too long")
+	gatePending      = cause("readiness-gate-pending", "Pod waits for a readiness gate")
+	bindsLocalhost   = cause("app-binds-localhost", "Application listens on the loopback address only")
+)

@@ -1,0 +1,191 @@
+package probes
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
+)
+
+const (
+	maxSummary = 160
+	maxQuote   = 300
+	// lastLines is how much of a log is read for what the program waits for.
+	lastLines = 20
+)
+
+// finding is what all findings about a failing probe have in common: the newest failed
+// try, how it is written in the spec, and what the container has been through.
+func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding {
+	f := analyzers.Finding{Code: code, Subject: t.subject, Part: t.container.Name, Affected: []analyzers.Ref{cluster.RefOf(t.pod)}, Summary: clip(summary, maxSummary)}
+	if t.early {
+		f.Severity = analyzers.Warning
+	}
+	ref := cluster.RefOf(t.pod).String()
+	if t.unhealthy != nil {
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + ref, Path: t.unhealthy.Reason, Quote: words(t.unhealthy.Message), At: cluster.EventTime(t.unhealthy)})
+	}
+	if t.kill != nil {
+		if t.kill != t.unhealthy {
+			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + ref, Path: t.kill.Reason, Quote: cut(t.kill.Message, maxQuote), At: cluster.EventTime(t.kill)})
+		}
+		if end, _ := cluster.End(t.status); end != nil {
+			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".restartCount", Quote: fmt.Sprintf("restartCount: %d, last exitCode: %d", t.status.RestartCount, end.ExitCode), At: end.FinishedAt.Time})
+		}
+	} else {
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".ready", Quote: "false", At: t.since})
+	}
+	return f
+}
+
+// words is an event's message, without the runtime's preamble if it is too long: what
+// could not be run stands at its end.
+func words(message string) string {
+	if i := strings.Index(message, "OCI runtime exec failed"); i > 0 && len(message) > maxQuote {
+		message = message[i:]
+	}
+	return cut(message, maxQuote)
+}
+
+func (t *trouble) path() string {
+	list := "containerStatuses"
+	if _, init, _ := cluster.Container(&t.pod.Spec, t.container.Name); init {
+		list = "initContainerStatuses"
+	}
+	return "status." + list + "[" + t.container.Name + "]"
+}
+
+// spec is the evidence of one field of the probe.
+func (t *trouble) spec(name, value string) analyzers.Evidence {
+	return analyzers.Evidence{Source: cluster.RefOf(t.pod).String(), Path: "spec.containers[" + t.container.Name + "]." + field(t.which) + "." + name, Quote: value}
+}
+
+// happens says how the probe fails, as the second half of "its readiness probe …".
+func (t *trouble) happens() string {
+	ask := asks(t.probe, t.container)
+	number, _, _ := port(t.probe, t.container)
+	switch t.failure.mode {
+	case status:
+		return fmt.Sprintf("%s answers %d", ask, t.failure.code)
+	case refused:
+		return fmt.Sprintf("%s finds nothing that listens there", ask)
+	case silent:
+		return fmt.Sprintf("%s gets no answer within %s", ask, timeout(t.probe))
+	case scheme:
+		return fmt.Sprintf("%s uses HTTPS, and the program speaks HTTP there", ask)
+	case garbled:
+		return fmt.Sprintf("%s uses HTTP, and the program speaks something else on port %d", ask, number)
+	case portName:
+		return fmt.Sprintf("names a port that the container does not declare: %s", t.failure.text)
+	case unserved:
+		return ask + " is answered with NOT_SERVING"
+	case noHealth:
+		return ask + " asks for the gRPC health service, which the program does not offer"
+	case slow:
+		return fmt.Sprintf("%s takes longer than its timeout of %s", ask, timeout(t.probe))
+	case missing:
+		return ask + " cannot be run in the container"
+	case exited:
+		if t.failure.text != "" {
+			return fmt.Sprintf("%s fails: %s", ask, t.failure.text)
+		}
+		return ask + " fails"
+	}
+	if t.failure.text != "" {
+		return fmt.Sprintf("%s fails: %s", ask, t.failure.text)
+	}
+	return ask + " does not pass"
+}
+
+// waitsFor finds in the end of the log a dependency that the program cannot reach and
+// that, as far as the Snapshot tells, is not there. Without that it is no reason: programs
+// log many a failed connection that they get over.
+func (t *trouble) waitsFor(p *analyzers.Pass) (text string, ref analyzers.Ref, proof analyzers.Evidence, ok bool) {
+	lines := t.lines[max(0, len(t.lines)-lastLines):]
+	for i := len(lines) - 1; i >= 0; i-- {
+		a, _, found := cluster.FailedConnection(lines[i])
+		if !found {
+			continue
+		}
+		d := p.Dependency(t.pod.Namespace, a)
+		if d.Service == nil {
+			continue
+		}
+		if ready, _, known := p.Serving(d.Service); known && ready == 0 {
+			return fmt.Sprintf("Service %s has no ready endpoint", d.Service.Name), cluster.RefOf(d.Service), t.quote(lines[i]), true
+		}
+	}
+	return "", analyzers.Ref{}, analyzers.Evidence{}, false
+}
+
+// blame adds to a finding the dependency that the program waits for.
+func (t *trouble) blame(p *analyzers.Pass, f *analyzers.Finding) bool {
+	text, ref, proof, ok := t.waitsFor(p)
+	if !ok {
+		return false
+	}
+	f.Summary = clip(f.Summary+", as "+text, maxSummary)
+	f.Evidence = append(f.Evidence, proof)
+	f.CausedBy, f.Shared = []analyzers.Ref{ref}, fmt.Sprintf("Service %s has no ready endpoint", ref.Name)
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows which pods the Service selects and why none is ready", Argv: p.Kubectl(ref.Namespace, "describe", "service", ref.Name)})
+	return true
+}
+
+func (t *trouble) readLog(p *analyzers.Pass, why string) analyzers.Fix {
+	args := []string{"logs", t.pod.Name, "-c", t.container.Name, "--tail=100"}
+	if t.kill != nil && t.status.State.Running != nil {
+		args = append(args, "--previous")
+	}
+	return analyzers.Fix{Why: why, Argv: p.Kubectl(t.pod.Namespace, args...)}
+}
+
+// back is the fix that returns to the revision that still runs well.
+func (t *trouble) back(p *analyzers.Pass) (analyzers.Fix, bool) {
+	bad, ok := p.Regression(t.pod)
+	if !ok {
+		return analyzers.Fix{}, false
+	}
+	return analyzers.Fix{Why: fmt.Sprintf("Goes back from revision %d, with which this came, to the one that still runs well", bad), Argv: p.Kubectl(t.subject.Namespace, "rollout", "undo", t.subject.Short())}, true
+}
+
+// kubectl logs --timestamps puts the time in RFC 3339 and one space before each line.
+var kubeletTime = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) `)
+
+func quoteLog(pod *corev1.Pod, container, path, line string) analyzers.Evidence {
+	e := analyzers.Evidence{Source: "Log of Pod " + pod.Namespace + "/" + pod.Name + " container " + container, Path: path}
+	if stamp := kubeletTime.FindString(line); stamp != "" {
+		if at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(stamp)); err == nil {
+			line, e.At = line[len(stamp):], at.UTC()
+		}
+	}
+	e.Quote = cut(line, maxQuote)
+	return e
+}
+
+// clip makes one printable line of at most n characters.
+func clip(s string, n int) string {
+	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return ' '
+		}
+		return r
+	}, s)), " ")
+	if short := cut(s, n); short != s {
+		return strings.TrimRight(strings.TrimSuffix(short, "…"), " ,;:") + "…"
+	}
+	return s
+}
+
+// cut shortens a quote and leaves it verbatim otherwise.
+func cut(s string, n int) string {
+	if runes := []rune(s); len(runes) > n {
+		return string(runes[:n-1]) + "…"
+	}
+	return s
+}

@@ -30,7 +30,7 @@ const (
 // on. When ctx ends, the rest is named in Failed too.
 func Run(ctx context.Context, s *cluster.Snapshot, list []*Analyzer) Result {
 	var r Result
-	m := merger{at: map[mergeKey]int{}}
+	m := merger{at: map[mergeKey]int{}, seen: map[mergeKey]map[Ref]bool{}}
 	for _, a := range list {
 		if err := runOne(ctx, s, a, m.add); err != nil {
 			r.Failed = append(r.Failed, Failure{a.Name, err})
@@ -73,15 +73,25 @@ type mergeKey struct {
 type merger struct {
 	list []Finding
 	at   map[mergeKey]int
+	seen map[mergeKey]map[Ref]bool // all that suffers, also beyond maxAffected
 }
 
 func (m *merger) add(f Finding) {
-	if f.Count == 0 {
-		f.Count = max(1, len(f.Affected))
-	}
 	key := mergeKey{f.Code.ID, f.Subject, f.Part}
+	if m.seen[key] == nil {
+		m.seen[key] = map[Ref]bool{}
+	}
+	count := max(f.Count-len(f.Affected), 0)
+	for _, ref := range f.Affected {
+		if !m.seen[key][ref] { // two checks may say the same of one pod
+			m.seen[key][ref] = true
+			count++
+		}
+	}
+	f.Count = count
 	i, ok := m.at[key]
 	if !ok {
+		f.Count = max(1, count)
 		m.at[key] = len(m.list)
 		f.Affected = slices.Clone(f.Affected[:min(len(f.Affected), maxAffected)])
 		m.list = append(m.list, f)

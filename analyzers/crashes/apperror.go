@@ -20,7 +20,8 @@ var AppError = &analyzers.Analyzer{
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{appError},
 	Run: func(p *analyzers.Pass) error {
-		each(p, appError, failed, func(c crash, r reason) {
+		mayBe := func(c crash) bool { return failed(c) || c.end.ExitCode == 0 && c.restarts() && probeUnseen(p, c) }
+		each(p, appError, mayBe, func(c crash, r reason) {
 			f := c.finding(appError, appErrorSummary(c, r), r.evidence(c)...)
 			if r.Line == "" {
 				f.Evidence = append(f.Evidence, noLog(c, r)...)
@@ -35,6 +36,8 @@ var AppError = &analyzers.Analyzer{
 func appErrorSummary(c crash, r reason) string {
 	text := c.name() + " " + c.ends()
 	switch {
+	case c.end.ExitCode == 0:
+		text += " again and again; whether a probe stops it is not known, as events were not read"
 	case r.known():
 		text += ": " + r.Detail
 		if at := r.Where; at != "" && len(text)+len(at) < maxSummary-6 {

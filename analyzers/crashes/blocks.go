@@ -37,21 +37,23 @@ func block(entries []entry, i int) (c *candidate, next int, ok bool) {
 	e := entries[i]
 	switch {
 	case strings.HasPrefix(e.message, "panic: ") && e.level != info, strings.HasPrefix(e.message, "fatal error: ") && followed(entries, i, goroutine), goroutine.MatchString(e.text):
-		return goPanic(entries, i)
+		c, next = goPanic(entries, i)
 	case strings.TrimPrefix(strings.TrimLeft(e.message, "+| "), "Exception Group ") == traceback:
-		return python(entries, i)
+		c, next = python(entries, i)
 	case rubyHead.MatchString(e.message):
-		return ruby(entries, i)
+		c, next = ruby(entries, i)
 	case rustHead.MatchString(e.message):
-		return rust(entries, i)
+		c, next = rust(entries, i)
 	case strings.Contains(e.message, "APPLICATION FAILED TO START"):
-		return spring(entries, i)
+		c, next = spring(entries, i)
 	case strings.HasPrefix(e.message, "terminate called"):
-		return terminate(entries, i)
+		c, next = terminate(entries, i)
 	case !stackFrame.MatchString(e.text) && (i+1 < len(entries) && (stackFrame.MatchString(entries[i+1].text) || stackMore.MatchString(entries[i+1].text)) || exceptHead.MatchString(e.message) && framesSoon(entries, i)):
-		return exception(entries, i)
+		c, next = exception(entries, i)
+	default:
+		return nil, 0, false
 	}
-	return nil, 0, false
+	return c, next, true
 }
 
 func followed(entries []entry, i int, re *regexp.Regexp) bool {
@@ -78,7 +80,7 @@ func framesSoon(entries []entry, i int) bool {
 }
 
 // goPanic reads from "panic: …" or "goroutine 1 [running]:" to the last frame.
-func goPanic(entries []entry, i int) (*candidate, int, bool) {
+func goPanic(entries []entry, i int) (*candidate, int) {
 	c := &candidate{at: i, weight: deadly, kind: KindPanic}
 	if !goroutine.MatchString(entries[i].text) {
 		c.detail = strings.TrimSuffix(entries[i].message, " [recovered]")
@@ -106,7 +108,7 @@ func goPanic(entries []entry, i int) (*candidate, int, bool) {
 		next++
 	}
 	c.last = next - 1
-	return c, next, true
+	return c, next
 }
 
 // ownGo reports whether a frame is the program's own: its package is main or has a domain
@@ -130,7 +132,7 @@ func lastPart(path string) string { return path[strings.LastIndexAny(path, "/\\"
 
 // python reads one traceback or a chain of them; the last exception is the one that
 // nobody caught.
-func python(entries []entry, i int) (*candidate, int, bool) {
+func python(entries []entry, i int) (*candidate, int) {
 	c := &candidate{at: i, weight: deadly, kind: KindException}
 	next, inFrames := i+1, true
 	for next < len(entries) {
@@ -166,19 +168,19 @@ func python(entries []entry, i int) (*candidate, int, bool) {
 }
 
 // finish closes a block whose message is known.
-func finish(c *candidate, next int) (*candidate, int, bool) {
+func finish(c *candidate, next int) (*candidate, int) {
 	c.last = next - 1
 	if c.detail == "" {
-		return nil, next, true
+		return nil, next
 	}
 	if k := kindOf(c.detail); k != KindError {
 		c.kind = k
 	}
 	c.vague = vague(plain(c.detail))
-	return c, next, true
+	return c, next
 }
 
-func ruby(entries []entry, i int) (*candidate, int, bool) {
+func ruby(entries []entry, i int) (*candidate, int) {
 	m := rubyHead.FindStringSubmatch(entries[i].message)
 	c := &candidate{at: i, weight: deadly, kind: KindException, detail: m[2] + " (" + m[3] + ")", where: m[1]}
 	next := i + 1
@@ -189,7 +191,7 @@ func ruby(entries []entry, i int) (*candidate, int, bool) {
 }
 
 // rust reads a panic. Since 1.73 the message is on the line after the place.
-func rust(entries []entry, i int) (*candidate, int, bool) {
+func rust(entries []entry, i int) (*candidate, int) {
 	rest := rustHead.FindStringSubmatch(entries[i].message)[1]
 	c := &candidate{at: i, weight: deadly, kind: KindPanic}
 	next := i + 1
@@ -205,7 +207,7 @@ func rust(entries []entry, i int) (*candidate, int, bool) {
 }
 
 // spring reads the report of a failure analyzer: the line after "Description:".
-func spring(entries []entry, i int) (*candidate, int, bool) {
+func spring(entries []entry, i int) (*candidate, int) {
 	for j := i + 1; j < min(len(entries), i+6); j++ {
 		if !strings.HasPrefix(entries[j].message, "Description:") {
 			continue
@@ -216,11 +218,11 @@ func spring(entries []entry, i int) (*candidate, int, bool) {
 			}
 		}
 	}
-	return nil, i + 1, true
+	return nil, i + 1
 }
 
 // terminate reads the end of a C++ program: the exception's text is on the next line.
-func terminate(entries []entry, i int) (*candidate, int, bool) {
+func terminate(entries []entry, i int) (*candidate, int) {
 	if i+1 < len(entries) {
 		if what, ok := strings.CutPrefix(entries[i+1].message, "what():"); ok {
 			return finish(&candidate{at: i + 1, weight: deadly, kind: KindException, detail: strings.TrimSpace(what)}, i+2)

@@ -37,13 +37,24 @@ func crashed(p *analyzers.Pass) []crash {
 			if !p.Crashing(pod, status) {
 				continue
 			}
-			if _, _, ok := p.EndedByProbe(pod, status); ok {
+			if _, _, ok := p.EndedByProbe(pod, status); ok || unstarted(p, pod, status) {
 				continue
 			}
 			out = append(out, newCrash(p.Snapshot, pod, status))
 		}
 	}
 	return out
+}
+
+// unstarted reports whether package config tells of this end: the kubelet killed the
+// container because its postStart hook failed, or a shell could not run the command.
+func unstarted(p *analyzers.Pass, pod *corev1.Pod, status corev1.ContainerStatus) bool {
+	if cluster.PodFinished(pod) || p.ContainerFault(pod, status) != cluster.CrashFault {
+		return false
+	}
+	_, hook := p.KilledByHook(pod, status)
+	_, shell := p.Unrunnable(pod, status)
+	return hook || shell
 }
 
 func newCrash(s *cluster.Snapshot, pod *corev1.Pod, status corev1.ContainerStatus) crash {

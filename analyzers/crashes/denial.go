@@ -36,8 +36,6 @@ func denialOf(c crash, r reason) denial {
 	}
 	lower := strings.ToLower(r.Detail)
 	switch {
-	case c.end.ExitCode == 126:
-		return denial{summary: "has a start script that is not executable: " + r.Detail, why: "Makes the script executable in the image (chmod +x), or starts it through its interpreter"}
 	case strings.Contains(lower, "read-only file") || strings.Contains(lower, "erofs"):
 		return readOnly(c, file, r.Detail)
 	case strings.Contains(lower, "not permitted") && strings.Contains(lower, "ch"):

@@ -10,7 +10,7 @@ import (
 // "at", and the exceptions below it. The deepest cause is the decisive line, or the
 // deepest that names the other side if it is a connection that failed: the bottom of such
 // a chain is a bare "java.net.ConnectException: Connection refused".
-func exception(entries []entry, i int) (*candidate, int, bool) {
+func exception(entries []entry, i int) (*candidate, int) {
 	head := entries[i]
 	c := &candidate{at: i, weight: deadly, kind: KindException, detail: trimHead(head.message)}
 	if head.level != none { // the stack hangs below a log line
@@ -67,13 +67,13 @@ done:
 	}
 	c.at, c.detail = chosen.at, chosen.detail
 	if noise(c.detail) && len(causes) == 1 {
-		return nil, next, true
+		return nil, next
 	}
-	out, next, ok := finish(c, next)
+	out, next := finish(c, next)
 	if out != nil && len(causes) > 1 {
 		out.vague = false
 	}
-	return out, next, ok
+	return out, next
 }
 
 // trimHead takes away what the runtime puts before an exception's name.

@@ -21,7 +21,7 @@ var ExecFormat = &analyzers.Analyzer{
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes},
 	Emits: []analyzers.Code{execFormat},
 	Run: func(p *analyzers.Pass) error {
-		each(p, execFormat, failed, func(c crash, r reason) {
+		report := func(c crash, r reason) {
 			arch := architecture(p, c.pod.Spec.NodeName)
 			summary := fmt.Sprintf("%s cannot run %s on %s: exec format error", c.name(), program(c, r), onNode(arch))
 			f := c.finding(execFormat, summary, r.evidence(c)...)
@@ -39,12 +39,36 @@ var ExecFormat = &analyzers.Analyzer{
 				f.Fixes = append([]analyzers.Fix{back}, f.Fixes[:min(2, len(f.Fixes))]...)
 			}
 			p.Report(f)
-		})
+		}
+		each(p, execFormat, failed, report)
+		notStarted(p, report)
 		return nil
 	},
 }
 
-var execProgram = regexp.MustCompile(`exec (?:user process caused: )?["']?(/[^\s:"']+)`)
+// notStarted finds the same where the runtime says it, not the program's log: crun does.
+func notStarted(p *analyzers.Pass, report func(crash, reason)) {
+	for pod := range cluster.Scoped[*corev1.Pod](p.Snapshot) {
+		if pod.DeletionTimestamp != nil || cluster.PodFinished(pod) {
+			continue
+		}
+		for _, status := range cluster.ContainerStatuses(pod) {
+			if p.ContainerFault(pod, status) != cluster.StartFault {
+				continue
+			}
+			c := newCrash(p.Snapshot, pod, status)
+			message, path := c.end.Message, ".terminated.message"
+			if w := status.State.Waiting; w != nil && w.Reason != "CrashLoopBackOff" {
+				message, path = w.Message, ".state.waiting.message"
+			}
+			if strings.Contains(strings.ToLower(message), "exec format error") {
+				report(c, reason{Decision: Decision{Line: message, Kind: KindExecFormat, Detail: message}, source: cluster.RefOf(pod).String(), path: c.path() + path})
+			}
+		}
+	}
+}
+
+var execProgram = regexp.MustCompile("exec:? (?:user process caused: )?[\"'`]?(/[^\\s:\"'`]+)")
 
 // program is the path that could not be run.
 func program(c crash, r reason) string {

@@ -11,14 +11,15 @@ import (
 
 // ExitsZero reports programs that come to their end without an error and are started
 // again, because a workload of this kind must not end. A stop by the kubelet also gives 0:
-// where events were not read and a probe could be behind it, nothing is said.
+// where events were not read and a probe could be behind it, AppError says only what is
+// known.
 var ExitsZero = &analyzers.Analyzer{
 	Name:  "crashes/exits-zero",
 	Doc:   "program that ends with exit code 0 in a workload that must keep running",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{exitsZero},
 	Run: func(p *analyzers.Pass) error {
-		each(p, exitsZero, func(c crash) bool { return c.end.ExitCode == 0 && c.restarts() && !probeUnseen(p, c) }, func(c crash, r reason) {
+		each(p, exitsZero, func(c crash) bool { return c.end.ExitCode == 0 && c.restarts() }, func(c crash, r reason) {
 			f := c.finding(exitsZero, fmt.Sprintf("%s comes to its end with exit code 0 and is started again and again, as a %s must keep running", c.name(), c.subject.Kind), r.evidence(c)...)
 			f.Fixes = []analyzers.Fix{
 				c.readLog(p, "Shows what the program did last: work that ends belongs into a Job, a server must stay in the foreground"),

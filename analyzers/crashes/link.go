@@ -2,6 +2,7 @@ package crashes
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -90,32 +91,47 @@ func (l link) text(p *analyzers.Pass) string {
 	return l.failure()
 }
 
+// at is the address as a summary names it: that of a pod changes with each pod.
+func (l link) at() string {
+	if _, err := netip.ParseAddr(l.Host); err != nil || l.Pod == nil {
+		return l.Address.String()
+	}
+	of := "a pod"
+	if l.Service != nil {
+		of += " of " + l.service()
+	}
+	if l.Port == 0 {
+		return of
+	}
+	return fmt.Sprintf("port %d of %s", l.Port, of)
+}
+
 // failure is what happens at the address.
 func (l link) failure() string {
 	switch l.how {
 	case cluster.ConnRefused:
-		return l.Address.String() + " refuses the connection"
+		return l.at() + " refuses the connection"
 	case cluster.ConnTimedOut:
-		return l.Address.String() + " does not answer"
+		return l.at() + " does not answer"
 	case cluster.ConnUnreachable:
-		return "there is no route to " + l.Address.String()
+		return "there is no route to " + l.at()
 	case cluster.NameUnknown:
 		return l.Host + " cannot be resolved"
 	case cluster.ConnClosed:
-		return l.Address.String() + " closes the connection"
+		return l.at() + " closes the connection"
 	}
-	return "it cannot connect to " + l.Address.String()
+	return "it cannot connect to " + l.at()
 }
 
 // failed is failure in the past.
 func (l link) failed() string {
 	switch l.how {
 	case cluster.ConnRefused:
-		return l.Address.String() + " refused the connection"
+		return l.at() + " refused the connection"
 	case cluster.NameUnknown:
 		return l.Host + " could not be resolved"
 	}
-	return "it could not connect to " + l.Address.String()
+	return "it could not connect to " + l.at()
 }
 
 // service names the Service, with its namespace if that is another one.
@@ -156,7 +172,8 @@ func (l link) near(p *analyzers.Pass) (string, bool) {
 }
 
 func (l link) outside(p *analyzers.Pass) string {
-	ip := strings.IndexFunc(l.Host, func(r rune) bool { return r >= 'g' && r <= 'z' }) < 0
+	_, err := netip.ParseAddr(l.Host)
+	ip := err == nil
 	if ip && l.Pod == nil && p.Sees(cluster.Services, "") && p.Sees(cluster.Pods, "") {
 		return l.failure() + ", an address of no Service and no pod here"
 	}

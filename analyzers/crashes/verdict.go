@@ -4,18 +4,23 @@ import (
 	"slices"
 
 	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
 )
 
-// verdict gives a crash its one code. What the kernel and the kubelet say comes before
+// verdict gives a crash its one code, or none if another package reports it. What the kernel and the kubelet say comes before
 // what the log says: a process that was killed may have logged anything before.
 func verdict(p *analyzers.Pass, c crash, r reason) analyzers.Code {
 	switch {
 	case c.end.Reason == "OOMKilled":
 		return oomKilled
+	case c.init && misread(p, c):
+		return analyzers.Code{}
 	case c.init:
 		return initFailing
 	case c.end.ExitCode == sigkill:
 		return killed
+	case c.end.ExitCode == 0 && probeUnseen(p, c):
+		return appError
 	case c.end.ExitCode == 0:
 		return exitsZero
 	case native(c.end.ExitCode, r.Kind):
@@ -35,7 +40,17 @@ func verdict(p *analyzers.Pass, c crash, r reason) analyzers.Code {
 			return dependencyDown
 		}
 	}
+	if misread(p, c) {
+		return analyzers.Code{}
+	}
 	return appError
+}
+
+// misread reports whether package config tells of this end: the program took the variable
+// of a Service for a setting of its own.
+func misread(p *analyzers.Pass, c crash) bool {
+	_, ok := p.MisreadLink(c.pod, c.status)
+	return ok && !cluster.PodFinished(c.pod) && p.ContainerFault(c.pod, c.status) == cluster.CrashFault
 }
 
 const sigkill = 128 + 9

@@ -280,3 +280,36 @@ func TestProve(t *testing.T) {
 		})
 	}
 }
+
+// TestProveNeedsASimulation: a check that is content as soon as the template differs must
+// not make a proof of a change that only a kubelet can show.
+func TestProveNeedsASimulation(t *testing.T) {
+	content := &analyzers.Analyzer{
+		Name: "test/probe", Doc: "finds a pod that is as its template says", Needs: []schema.GroupKind{cluster.Deployments, cluster.Pods}, Emits: []analyzers.Code{causeCode},
+		Run: func(p *analyzers.Pass) error {
+			for d := range cluster.All[*appsv1.Deployment](p.Snapshot) {
+				if d.Name == "web" && d.Spec.Template.Spec.NodeSelector == nil {
+					p.Report(analyzers.Finding{Code: causeCode, Subject: cluster.RefOf(d), Summary: "x", Affected: []analyzers.Ref{ref("Pod", "web-1")}})
+				}
+			}
+			return nil
+		},
+	}
+	fix := analyzers.Fix{Why: "x", Patch: &analyzers.Patch{Target: ref("Deployment", "web"), Data: []byte(`{"spec":{"template":{"spec":{"nodeSelector":{"a":"b"}}}}}`)}}
+	for name, c := range map[string]struct {
+		node string
+		want analyzers.Proof
+	}{"a running pod": {"n1", analyzers.Suggested}, "a pod without a node": {"", analyzers.Proven}} {
+		s := shop()
+		pod, _ := cluster.Find[*corev1.Pod](s, "shop", "web-1")
+		pod.Spec.NodeName = c.node
+		list := []*analyzers.Analyzer{content}
+		found := analyzers.Run(context.Background(), s, list).Findings
+		ds := Diagnose(s, found)
+		ds[0].Fixes = []analyzers.Fix{fix}
+		Prove(context.Background(), s, list, ds, found)
+		if got := ds[0].Fixes[0].Proof; got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}

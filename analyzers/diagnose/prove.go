@@ -3,6 +3,9 @@ package diagnose
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/kubefathom/fathom/analyzers"
 	"github.com/kubefathom/fathom/analyzers/cluster"
 )
@@ -40,7 +43,7 @@ func Prove(ctx context.Context, s *cluster.Snapshot, list []*analyzers.Analyzer,
 
 func mends(ctx context.Context, s *cluster.Snapshot, list []*analyzers.Analyzer, root analyzers.Finding, fix analyzers.Fix, known map[string]bool) bool {
 	after, err := s.With(fix.Patch.Target, fix.Patch.Data)
-	if err != nil {
+	if err != nil || !simulated(s, after, root, fix.Patch.Target) {
 		return false
 	}
 	result := analyzers.Run(ctx, after, list)
@@ -49,6 +52,32 @@ func mends(ctx context.Context, s *cluster.Snapshot, list []*analyzers.Analyzer,
 	}
 	for _, f := range result.Findings {
 		if key := id(f); key == id(root) || !known[key] && f.Severity.AtLeast(analyzers.Warning) {
+			return false
+		}
+	}
+	return true
+}
+
+// simulated reports whether the copy shows what the patch does to the pods that suffer.
+// A new pod template replaces pods; of one that has a node, and so a status that only a
+// kubelet can write, the copy holds the old state. That its template is another one now
+// proves nothing.
+func simulated(before, after *cluster.Snapshot, root analyzers.Finding, target analyzers.Ref) bool {
+	was, ok := before.Get(target)
+	now, still := after.Get(target)
+	if !ok || !still {
+		return false
+	}
+	old, hasTemplate := cluster.Template(was)
+	if !hasTemplate {
+		return true
+	}
+	if changed, _ := cluster.Template(now); equality.Semantic.DeepEqual(old, changed) {
+		return true
+	}
+	for _, ref := range append([]analyzers.Ref{root.Subject}, root.Affected...) {
+		o, _ := before.Get(ref)
+		if pod, isPod := o.(*corev1.Pod); isPod && pod.Spec.NodeName != "" {
 			return false
 		}
 	}

@@ -23,7 +23,7 @@ const (
 // finding is what all findings about a failing probe have in common: the newest failed
 // try, how it is written in the spec, and what the container has been through.
 func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding {
-	f := analyzers.Finding{Code: code, Subject: t.subject, Part: t.container.Name, Affected: []analyzers.Ref{cluster.RefOf(t.pod)}, Summary: clip(summary, maxSummary)}
+	f := analyzers.Finding{Code: code, Subject: t.subject, Part: t.container.Name, Affected: []analyzers.Ref{cluster.RefOf(t.pod)}, Summary: clip(summary)}
 	if t.early {
 		f.Severity = analyzers.Warning
 	}
@@ -69,7 +69,11 @@ func (t *trouble) spec(name, value string) analyzers.Evidence {
 // happens says how the probe fails, as the second half of "its readiness probe …".
 func (t *trouble) happens() string {
 	ask := asks(t.probe, t.container)
-	number, _, _ := port(t.probe, t.container)
+	said := t.failure.text
+	if ip := t.pod.Status.PodIP; ip != "" {
+		said = strings.ReplaceAll(said, ip, "<pod>") // differs from pod to pod
+	}
+	number, _ := port(t.probe, t.container)
 	switch t.failure.mode {
 	case status:
 		return fmt.Sprintf("%s answers %d", ask, t.failure.code)
@@ -82,7 +86,7 @@ func (t *trouble) happens() string {
 	case garbled:
 		return fmt.Sprintf("%s uses HTTP, and the program speaks something else on port %d", ask, number)
 	case portName:
-		return fmt.Sprintf("names a port that the container does not declare: %s", t.failure.text)
+		return fmt.Sprintf("names a port that the container does not declare: %s", said)
 	case unserved:
 		return ask + " is answered with NOT_SERVING"
 	case noHealth:
@@ -92,13 +96,13 @@ func (t *trouble) happens() string {
 	case missing:
 		return ask + " cannot be run in the container"
 	case exited:
-		if t.failure.text != "" {
-			return fmt.Sprintf("%s fails: %s", ask, t.failure.text)
+		if said != "" {
+			return fmt.Sprintf("%s fails: %s", ask, said)
 		}
 		return ask + " fails"
 	}
-	if t.failure.text != "" {
-		return fmt.Sprintf("%s fails: %s", ask, t.failure.text)
+	if said != "" {
+		return fmt.Sprintf("%s fails: %s", ask, said)
 	}
 	return ask + " does not pass"
 }
@@ -130,7 +134,7 @@ func (t *trouble) blame(p *analyzers.Pass, f *analyzers.Finding) bool {
 	if !ok {
 		return false
 	}
-	f.Summary = clip(f.Summary+", as "+text, maxSummary)
+	f.Summary = clip(f.Summary + ", as " + text)
 	f.Evidence = append(f.Evidence, proof)
 	f.CausedBy, f.Shared = []analyzers.Ref{ref}, fmt.Sprintf("Service %s has no ready endpoint", ref.Name)
 	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows which pods the Service selects and why none is ready", Argv: p.Kubectl(ref.Namespace, "describe", "service", ref.Name)})
@@ -168,15 +172,15 @@ func quoteLog(pod *corev1.Pod, container, path, line string) analyzers.Evidence 
 	return e
 }
 
-// clip makes one printable line of at most n characters.
-func clip(s string, n int) string {
+// clip makes one printable line of what may be a summary.
+func clip(s string) string {
 	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return ' '
 		}
 		return r
 	}, s)), " ")
-	if short := cut(s, n); short != s {
+	if short := cut(s, maxSummary); short != s {
 		return strings.TrimRight(strings.TrimSuffix(short, "…"), " ,;:") + "…"
 	}
 	return s

@@ -24,7 +24,7 @@ type rightPort struct {
 // listens on, or the only one that the container declares, or that of a probe that works.
 // A declared port that refuses is not wrong by the spec: then only the log can tell.
 func (t *trouble) right(p *analyzers.Pass) (rightPort, bool) {
-	wrong, _, ok := port(t.probe, t.container)
+	wrong, ok := port(t.probe, t.container)
 	if !ok || t.failure.mode != refused {
 		return rightPort{}, false
 	}
@@ -46,7 +46,7 @@ func (t *trouble) right(p *analyzers.Pass) (rightPort, bool) {
 		if which == t.which || q == nil {
 			continue
 		}
-		n, _, ok := port(q, t.container)
+		n, ok := port(q, t.container)
 		if ok && n != wrong && t.works(p, which) {
 			return rightPort{n, portNameOf(t.container, n), fmt.Sprintf("the %s probe passes on port %d", which, n), analyzers.Evidence{Source: ref, Path: path + "." + field(which), Quote: fmt.Sprintf("port: %d", n)}}, true
 		}
@@ -141,8 +141,7 @@ func toJSON(v any) string {
 	return strings.TrimSpace(out.String())
 }
 
-// toPort is the fix that makes the probe ask the right port. It is a patch that can be
-// tried on a copy of the snapshot.
+// toPort is the fix that makes the probe ask the right port.
 func (t *trouble) toPort(p *analyzers.Pass, r rightPort) (analyzers.Fix, bool) {
 	var to any = r.number
 	if r.name != "" {

@@ -56,8 +56,9 @@ func budget(p *corev1.Probe) time.Duration {
 	return time.Duration(p.InitialDelaySeconds)*time.Second + or(p.FailureThreshold, defaultThreshold)*period(p)
 }
 
-// port is the number that a probe asks, 0 for none, and whether a named one is declared.
-func port(p *corev1.Probe, c *corev1.Container) (number int, named bool, ok bool) {
+// port is the number that a probe asks; ok is false for none and for a name that the
+// container does not declare.
+func port(p *corev1.Probe, c *corev1.Container) (number int, ok bool) {
 	var v intstr.IntOrString
 	switch {
 	case p.HTTPGet != nil:
@@ -65,24 +66,24 @@ func port(p *corev1.Probe, c *corev1.Container) (number int, named bool, ok bool
 	case p.TCPSocket != nil:
 		v = p.TCPSocket.Port
 	case p.GRPC != nil:
-		return int(p.GRPC.Port), false, true
+		return int(p.GRPC.Port), true
 	default:
-		return 0, false, false
+		return 0, false
 	}
 	if v.Type == intstr.Int {
-		return v.IntValue(), false, true
+		return v.IntValue(), true
 	}
 	for _, cp := range c.Ports {
 		if cp.Name == v.StrVal {
-			return int(cp.ContainerPort), true, true
+			return int(cp.ContainerPort), true
 		}
 	}
-	return 0, true, false
+	return 0, false
 }
 
 // asks says what a probe does, for a summary: "GET /healthz on port 8080".
 func asks(p *corev1.Probe, c *corev1.Container) string {
-	number, _, ok := port(p, c)
+	number, ok := port(p, c)
 	on := fmt.Sprintf("port %d", number)
 	if !ok {
 		on = "a port"

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -56,7 +55,7 @@ var ReadinessFailing = &analyzers.Analyzer{
 func (t *trouble) complaint() (string, bool) {
 	lines := t.lines[max(0, len(t.lines)-lastLines):]
 	for i := len(lines) - 1; i >= 0; i-- {
-		if _, ok := cluster.OutageIn(lines[i]); ok && !strings.Contains(lines[i], "level=INFO") {
+		if _, ok := cluster.OutageIn(lines[i]); ok {
 			return lines[i], true
 		}
 	}

@@ -210,7 +210,7 @@ func (t *trouble) local() (listener, bool) {
 	if t.failure.mode != refused {
 		return listener{}, false
 	}
-	number, _, ok := port(t.probe, t.container)
+	number, ok := port(t.probe, t.container)
 	if !ok {
 		return listener{}, false
 	}

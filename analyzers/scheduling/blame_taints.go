@@ -161,9 +161,16 @@ func (q *inquiry) stateFinding() analyzers.Finding {
 		}
 	}
 	state := stateText(taint.Key)
+	fit := "is the only place and"
+	if q.v.rows[0].only(byState) {
+		fit = "would fit and"
+	}
+	if len(names) > 1 && fit != "would fit and" {
+		fit = "are the only places and"
+	}
 	f := analyzers.Finding{
 		Code: untoleratedTaint, CausedBy: nodeRefs(names),
-		Summary: fmt.Sprintf("%s would fit and %s (taint %s)", upper(nodesText(names)), have(names, "is "+state, "are "+state), taintText(taint)),
+		Summary: fmt.Sprintf("%s %s %s (taint %s)", upper(nodesText(names)), fit, have(names, "is "+state, "are "+state), taintText(taint)),
 		Shared:  fmt.Sprintf("Node %s is %s, and pods that fit only there stay pending", names[0], state),
 		Fixes:   []analyzers.Fix{{Why: "Shows why the node is in this state", Argv: q.Kubectl("", "describe", "node", names[0])}},
 	}
@@ -215,16 +222,13 @@ func (q *inquiry) cordonFinding(names []string) analyzers.Finding {
 		Summary: fmt.Sprintf("%s would fit and %s cordoned", upper(nodesText(names)), have(names, "is", "are")),
 		Shared:  fmt.Sprintf("Node %s is cordoned, and pods that fit only there stay pending", names[0]),
 	}
-	for _, name := range names[:1] {
-		e := analyzers.Evidence{Source: nodeRef(name).String(), Path: "spec.unschedulable", Quote: "true"}
-		for _, t := range q.ev.byName[name].node.Spec.Taints {
-			if t.Key == corev1.TaintNodeUnschedulable && t.TimeAdded != nil {
-				e.At = t.TimeAdded.Time
-			}
+	e := analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.unschedulable", Quote: "true"}
+	for _, t := range q.ev.byName[names[0]].node.Spec.Taints {
+		if t.Key == corev1.TaintNodeUnschedulable && t.TimeAdded != nil {
+			e.At = t.TimeAdded.Time
 		}
-		f.Evidence = append(f.Evidence, e)
 	}
-	f.Evidence = append(f.Evidence, q.elsewhere(names)...)
+	f.Evidence = append([]analyzers.Evidence{e}, q.elsewhere(names)...)
 	f.Fixes = []analyzers.Fix{{
 		Why:  "Lets the scheduler use the node again, when its maintenance is over",
 		Argv: q.Kubectl("", "uncordon", names[0]),

@@ -18,7 +18,11 @@ import (
 // DaemonNotScheduled finds nodes that a DaemonSet is meant for and does not run on.
 var DaemonNotScheduled = &analyzers.Analyzer{
 	Name: "scheduling/daemonset",
-	Doc:  "nodes that lack the pod of a DaemonSet that is meant for them",
+	Doc: `nodes that lack the pod of a DaemonSet that is meant for them
+
+A node is meant when the template's selector and tolerations admit it. Nodes of others,
+by a taint, are noted at severity info for a DaemonSet without a selector; those of the
+control plane never.`,
 	Needs: []schema.GroupKind{
 		cluster.DaemonSets, cluster.Pods, cluster.Nodes, cluster.Events, cluster.Namespaces,
 		cluster.PersistentVolumeClaims, cluster.PersistentVolumes, cluster.StorageClasses,

@@ -80,6 +80,8 @@ func decide(e *Explanation) (verdict, bool) {
 	}
 	if left := without(rows, byState); len(left) > 0 {
 		rows = left
+	} else if broken := brokenRows(rows); len(broken) > 0 {
+		return verdict{byState, easiest(broken, byState)}, true
 	}
 	for _, k := range []kind{byAffinity, byPort} {
 		left := without(rows, k)
@@ -98,8 +100,19 @@ func decide(e *Explanation) (verdict, bool) {
 		}
 		rows = left
 	}
-	// Only nodes in a bad state are left, and that alone would not help.
-	return verdict{byState, easiest(rows, byState)}, true
+	return verdict{}, false
+}
+
+// brokenRows are nodes that are not merely cordoned: a node that is down counts as full
+// for as long as its pods are not deleted, and that is not what is wrong with it.
+func brokenRows(rows []*Row) []*Row {
+	var out []*Row
+	for _, r := range rows {
+		if slices.ContainsFunc(r.of(byState), func(j Rejection) bool { return j.Filter != NodeUnschedulable }) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func without(rows []*Row, kinds ...kind) []*Row {

@@ -88,7 +88,7 @@ func (t *term) reaches(ev *evaluator, namespace string) bool {
 	if t.namespaces[namespace] || t.others.Empty() {
 		return true
 	}
-	if _, any := t.others.Requirements(); !any {
+	if _, some := t.others.Requirements(); !some {
 		return false // matches nothing: there was no namespaceSelector
 	}
 	ns, ok := cluster.Find[*corev1.Namespace](ev.s, "", namespace)
@@ -102,14 +102,14 @@ func (t *term) matches(ev *evaluator, pod *corev1.Pod) bool {
 // sees reports whether all pods that the term can mean are in the Snapshot; without
 // them nobody can say that none matches.
 func (t *term) sees(ev *evaluator) bool {
-	byLabels, any := t.others.Requirements()
+	byLabels, more := t.others.Requirements()
 	if len(byLabels) > 0 && !ev.s.Sees(cluster.Namespaces, "") {
 		return false
 	}
 	if ev.seesPods {
 		return true
 	}
-	if any {
+	if more {
 		return false
 	}
 	for ns := range t.namespaces {

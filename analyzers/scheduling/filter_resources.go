@@ -2,9 +2,9 @@ package scheduling
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,12 +38,9 @@ type shortage struct {
 	want, free, offers int64
 }
 
-// fitsEmpty reports whether the node would be large enough if nothing ran on it.
-func (s shortage) fitsEmpty() bool { return s.want <= s.offers }
-
 func (s shortage) String() string {
 	t := amountTexts(s.name, s.want, max(s.free, 0), s.offers)
-	return fmt.Sprintf("needs %s %s, %s of %s free", t[0], s.name, t[1], t[2])
+	return "needs " + t[0] + " " + string(s.name) + ", " + t[1] + " of " + t[2] + " free"
 }
 
 // resources holds what the pod requests against what the node offers and its pods have
@@ -113,16 +110,14 @@ func isDevice(name corev1.ResourceName) bool {
 func amountTexts(name corev1.ResourceName, values ...int64) []string {
 	out := make([]string, len(values))
 	for precision := 1; precision <= 4; precision++ {
-		same := map[string]int64{}
-		clear := true
+		distinct := true
 		for i, v := range values {
 			out[i] = amountText(name, v, precision)
-			if have, ok := same[out[i]]; ok && have != v {
-				clear = false
+			for j := range i {
+				distinct = distinct && (out[j] != out[i] || values[j] == v)
 			}
-			same[out[i]] = v
 		}
-		if clear {
+		if distinct {
 			break
 		}
 	}
@@ -132,7 +127,7 @@ func amountTexts(name corev1.ResourceName, values ...int64) []string {
 func amountText(name corev1.ResourceName, v int64, precision int) string {
 	switch {
 	case name == corev1.ResourceCPU && (v < 1000 && v != 0 || precision > 2 && v%1000 != 0):
-		return fmt.Sprintf("%dm", v)
+		return strconv.FormatInt(v, 10) + "m"
 	case name == corev1.ResourceCPU:
 		return decimal(float64(v)/1000, precision)
 	case name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix):
@@ -145,11 +140,11 @@ func amountText(name corev1.ResourceName, v int64, precision int) string {
 			}
 		}
 	}
-	return fmt.Sprint(v)
+	return strconv.FormatInt(v, 10)
 }
 
 func decimal(f float64, precision int) string {
-	s := fmt.Sprintf("%.*f", precision, f)
+	s := strconv.FormatFloat(f, 'f', precision, 64)
 	if strings.Contains(s, ".") {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}

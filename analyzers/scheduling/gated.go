@@ -14,8 +14,10 @@ import (
 
 // Gated finds pods that the scheduler does not look at, as nobody has removed their gate.
 var Gated = &analyzers.Analyzer{
-	Name:  "scheduling/gated",
-	Doc:   "pods whose scheduling gate nobody removes",
+	Name: "scheduling/gated",
+	Doc: `pods whose scheduling gate nobody removes
+
+A young gate, and one of Kueue, which queues pods by design, is worth an info.`,
 	Needs: []schema.GroupKind{cluster.Pods},
 	Emits: []analyzers.Code{schedulingGated},
 	Run:   runGated,

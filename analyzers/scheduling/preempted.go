@@ -18,7 +18,9 @@ import (
 // higher priority.
 var Preempted = &analyzers.Analyzer{
 	Name: "scheduling/preempted",
-	Doc:  "pods that had to leave for others of higher priority and find no new place",
+	Doc: `pods that had to leave for others of higher priority and find no new place
+
+Only while the others are there, and the pod would fit without them.`,
 	Needs: []schema.GroupKind{
 		cluster.Pods, cluster.Nodes, cluster.Events, cluster.Namespaces,
 		cluster.PersistentVolumeClaims, cluster.PersistentVolumes, cluster.StorageClasses,

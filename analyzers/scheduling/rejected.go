@@ -16,8 +16,10 @@ import (
 
 // Rejected finds pods that a kubelet turned away after they had been bound to its node.
 var Rejected = &analyzers.Analyzer{
-	Name:  "scheduling/rejected",
-	Doc:   "pods that a kubelet turned away after they were bound to its node",
+	Name: "scheduling/rejected",
+	Doc: `pods that a kubelet turned away after they were bound to its node
+
+A pod that its controller has replaced since is not reported.`,
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{rejected},
 	Run:   runRejected,

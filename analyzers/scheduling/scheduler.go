@@ -17,8 +17,11 @@ import (
 // NoScheduler finds pods that no scheduler has looked at: there is no event, and no
 // condition on them.
 var NoScheduler = &analyzers.Analyzer{
-	Name:  "scheduling/no-scheduler",
-	Doc:   "pods that no scheduler looks at",
+	Name: "scheduling/no-scheduler",
+	Doc: `pods that no scheduler looks at
+
+There is neither an event nor the condition PodScheduled, and their scheduler has not
+handled another pod since.`,
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{schedulerDown},
 	Run:   runNoScheduler,

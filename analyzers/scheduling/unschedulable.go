@@ -15,7 +15,12 @@ import (
 // Unschedulable finds pods that no node takes, and says which filter decides.
 var Unschedulable = &analyzers.Analyzer{
 	Name: "scheduling/unschedulable",
-	Doc:  "pods that no node takes: the filter that decides, node by node",
+	Doc: `pods that no node takes: the filter that decides, node by node
+
+It repeats the scheduler's filters over the objects and reports the one that the pod
+could be helped with. Taints of the control plane and of nodes for others, cordons and
+full nodes where the pod would not fit anyhow are not blamed. Pods that only wait for
+others to leave, for a volume that is being made or for a rollout to go on are silent.`,
 	Needs: []schema.GroupKind{
 		cluster.Pods, cluster.Nodes, cluster.Events, cluster.Namespaces,
 		cluster.PersistentVolumeClaims, cluster.PersistentVolumes, cluster.StorageClasses,
@@ -173,8 +178,13 @@ func (q *inquiry) contradicted() bool {
 // for a node that the scheduler makes room on, for a volume that is being made, for a
 // rollout that will take an old pod away.
 func (q *inquiry) passing() bool {
+	fresh := q.Since(q.pod.CreationTimestamp.Time) < time.Minute
+	if q.pod.Status.NominatedNodeName != "" && (fresh || !q.sure) {
+		return true // the scheduler is making room for it
+	}
 	if !q.sure {
-		return false
+		// A pod may have left between: the scheduler has not come back to this one yet.
+		return fresh && q.ev.seesPods && len(q.e.Fits()) > 0 && q.words.before == ""
 	}
 	if q.v.kind == byClaim {
 		return !slices.ContainsFunc(q.e.Everywhere, func(j Rejection) bool { return !q.comes(j.claim) })

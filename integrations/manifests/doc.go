@@ -1,8 +1,8 @@
-// Package manifests reads a Snapshot from YAML and JSON: a file, a folder, or what
-// `kubectl get -o yaml` printed.
+// Package manifests reads YAML and JSON files into a cluster.Snapshot: manifests as they
+// would be applied, or what `kubectl get -o yaml` wrote.
 //
-// Such input is a partial view. A kind that it holds is recorded as partial and one that
-// it does not as not collected, so that nothing is called missing because it was not
-// written down. Input is not trusted: sizes are bounded, symbolic links are not followed
-// out of the folder, and of Secrets only the names of keys are kept.
+// The input is not trusted. Its size, nesting and aliases are bounded, symbolic links that
+// lead out of a folder are not followed, and of a Secret only the names of its keys are
+// kept. What a folder does not hold may exist all the same: no kind is ever recorded as
+// completely read.
 package manifests

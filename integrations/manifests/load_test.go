@@ -2,12 +2,14 @@ package manifests
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
@@ -30,11 +32,15 @@ metadata: {name: w}
 
 func read(t *testing.T, text string) *cluster.Snapshot {
 	t.Helper()
-	s, err := Read(strings.NewReader(text), nil)
+	s, _, err := stdin(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func stdin(in io.Reader) (*cluster.Snapshot, Stats, error) {
+	return Load("-", Options{Stdin: in})
 }
 
 func TestReadDocuments(t *testing.T) {
@@ -85,7 +91,7 @@ func TestReadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"nothing":         {"", "holds no Kubernetes objects"},
 		"only comments":   {"# x\n---\n# y\n", "holds no Kubernetes objects"},
-		"only unknown":    {"apiVersion: example.com/v1\nkind: Widget\n", "of 1 objects none"},
+		"only unknown":    {"apiVersion: example.com/v1\nkind: Widget\n", "nothing that fathom reads, but 1 × Widget.example.com"},
 		"broken YAML":     {two + "---\na: [\n", "standard input: document at line 14: not YAML"},
 		"a scalar":        {"hello", "needs apiVersion and kind"},
 		"a sequence":      {"- a\n- b\n", "needs apiVersion and kind"},
@@ -97,7 +103,7 @@ func TestReadRefuses(t *testing.T) {
 		"an alias bomb":   {bomb, "document at line 1"},
 		"a broken item":   {`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"ok"}}, 7]}`, "item 1"},
 	} {
-		_, err := Read(strings.NewReader(c.text), nil)
+		_, _, err := stdin(strings.NewReader(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -105,7 +111,7 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func TestReadRefusesHugeInput(t *testing.T) {
-	if _, err := Read(bytes.NewReader(bytes.Repeat([]byte("#\n"), maxFileBytes/2+1)), nil); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
+	if _, _, err := stdin(bytes.NewReader(bytes.Repeat([]byte("#\n"), maxFileBytes/2+1))); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
 		t.Errorf("%v", err)
 	}
 }
@@ -124,24 +130,30 @@ func TestLoadFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := Load(dir, nil)
+	s, stats, err := Load(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Count() != 4 {
 		t.Errorf("%d objects, want 4", s.Count())
 	}
+	want := Stats{Files: 3, Objects: 4, Skipped: []Skipped{{"link that leads nowhere, or special file", 1}, {"Widget.example.com", 1}}}
+	slices.SortFunc(want.Skipped, func(a, b Skipped) int { return strings.Compare(a.What, b.What) })
+	slices.SortFunc(stats.Skipped, func(a, b Skipped) int { return strings.Compare(a.What, b.What) })
+	if diff := cmp.Diff(want, stats); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
 	if _, ok := cluster.Find[*corev1.Pod](s, "x", "stolen"); ok {
 		t.Error("a symbolic link led out of the folder")
 	}
 	write(t, filepath.Join(dir, "deep", "z.yaml"), "kind: [\n")
-	if _, err := Load(dir, nil); err == nil || !strings.Contains(err.Error(), "deep/z.yaml: document at line 1") {
+	if _, _, err := Load(dir, Options{}); err == nil || !strings.Contains(err.Error(), "deep/z.yaml: document at line 1") {
 		t.Errorf("%v", err)
 	}
-	if _, err := Load(filepath.Join(dir, "none"), nil); err == nil {
+	if _, _, err := Load(filepath.Join(dir, "none"), Options{}); err == nil {
 		t.Error("what is not there must be an error")
 	}
-	one, err := Load(filepath.Join(dir, "c.json"), nil)
+	one, _, err := Load(filepath.Join(dir, "c.json"), Options{})
 	if err != nil || one.Count() != 1 {
 		t.Errorf("%v", err)
 	}
@@ -169,14 +181,14 @@ func TestSecretValuesAreDropped(t *testing.T) {
 	}
 }
 
-// FuzzRead: no input may panic or hang, and none may yield an empty Snapshot without an
+// FuzzLoad: no input may panic or hang, and none may yield an empty Snapshot without an
 // error, which would read as a clean bill.
-func FuzzRead(f *testing.F) {
+func FuzzLoad(f *testing.F) {
 	f.Add([]byte(two))
 	f.Add([]byte(`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}]}`))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := Read(bytes.NewReader(data), nil)
+		s, _, err := stdin(bytes.NewReader(data))
 		if err == nil && s.Count() == 0 {
 			t.Error("an empty snapshot without an error")
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubefathom/fathom/integrations/kube"
+	"github.com/kubefathom/fathom/integrations/manifests"
 )
 
 // The exit codes, the same for every output format.
@@ -91,11 +92,14 @@ func printError(s *Streams, err error) {
 	var (
 		hint   *hintError
 		unread *kube.Error
+		file   *manifests.Error
 	)
 	switch {
 	case errors.As(err, &hint):
 		fmt.Fprintf(s.Err, "hint: %s\n", hint.hint)
 	case errors.As(err, &unread) && unread.Hint != "":
 		fmt.Fprintf(s.Err, "hint: %s\n", unread.Hint)
+	case errors.As(err, &file) && file.Hint != "":
+		fmt.Fprintf(s.Err, "hint: %s\n", file.Hint)
 	}
 }

@@ -34,7 +34,7 @@ func (in *Input) load(ctx context.Context, s *Streams) (*cluster.Snapshot, kube.
 	case in.From != "":
 		snap, err := openFile(s, in.From)
 		if err != nil {
-			return nil, kube.Stats{}, fmt.Errorf("read %s: %w", in.From, err)
+			return nil, kube.Stats{}, err
 		}
 		snap, err = in.narrow(snap, in.From)
 		return snap, kube.Stats{}, err
@@ -47,8 +47,11 @@ func (in *Input) load(ctx context.Context, s *Streams) (*cluster.Snapshot, kube.
 		return snap, kube.Stats{}, err
 	}
 	progress := newProgress(s)
-	defer progress.clear()
 	snap, stats, err := kube.Collect(ctx, kube.Options{Flags: in.Kube, Redactor: redact.New(), Progress: progress.update, Stderr: s.Err})
+	progress.clear()
+	for _, n := range stats.Notes {
+		note(s, "%s", n)
+	}
 	if errors.Is(err, context.Canceled) {
 		err = errInterrupted
 	}
@@ -68,24 +71,45 @@ func (in *Input) narrow(snap *cluster.Snapshot, from string) (*cluster.Snapshot,
 	return snap.Narrow(in.Kube.Namespaces), nil
 }
 
+// openFile reads a capture, or anything that manifests reads.
 func openFile(s *Streams, path string) (*cluster.Snapshot, error) {
-	if path == "-" {
-		return manifests.Read(s.In, redact.New())
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		snap, err := cluster.ReadCapture(f)
+	if path != "-" {
+		snap, err := openCapture(path)
 		if !errors.Is(err, cluster.ErrNotCapture) {
 			return snap, err
 		}
 	}
-	return manifests.Load(path, redact.New())
+	snap, stats, err := manifests.Load(path, manifests.Options{Stdin: s.In, Redactor: redact.New()})
+	if err != nil {
+		return nil, err
+	}
+	for _, skipped := range stats.Skipped {
+		note(s, "left out %d × %s", skipped.Count, skipped.What)
+	}
+	return snap, nil
+}
+
+func openCapture(path string) (*cluster.Snapshot, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withHint(err, "give a capture file, a folder of YAML, or - for standard input")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, cluster.ErrNotCapture
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	snap, err := cluster.ReadCapture(f)
+	if err != nil && !errors.Is(err, cluster.ErrNotCapture) {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return snap, err
+}
+
+// note says on standard error what a person should know and a program need not.
+func note(s *Streams, format string, args ...any) {
+	fmt.Fprintf(s.Err, "note: "+format+"\n", args...)
 }

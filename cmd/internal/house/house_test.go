@@ -33,6 +33,7 @@ var rooms = []struct {
 	{"knowledge", nil},
 	{"llm/redact", nil},
 	{"integrations/kube", []string{"analyzers/cluster"}},
+	{"integrations/kube/*", []string{"analyzers/cluster"}},
 	{"integrations/manifests", []string{"analyzers/cluster"}},
 	{"evals/*", []string{"*"}},
 	{"evals", []string{"*"}},
@@ -51,7 +52,9 @@ var owned = []struct {
 	{"github.com/agnivade/levenshtein", []string{"analyzers", "knowledge"}},
 	{"golang.org/x/term", []string{"cmd/internal/cli"}},
 	{"golang.org/x/sync", []string{"integrations/kube", "cmd/internal/cli"}},
-	{"sigs.k8s.io/yaml", []string{"analyzers/report", "analyzers/analysistest", "knowledge", "integrations/manifests", "evals", "evals/*"}},
+	{"github.com/go-logr/logr", []string{"integrations/kube"}}, // to keep klog quiet
+	{"go.yaml.in/yaml", []string{"integrations/manifests"}},
+	{"sigs.k8s.io/yaml", []string{"analyzers/report", "analyzers/why", "analyzers/analysistest", "knowledge", "integrations/manifests", "evals", "evals/*"}},
 	{"github.com/google/go-cmp", []string{"analyzers/analysistest"}},
 }
 

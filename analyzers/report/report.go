@@ -193,6 +193,22 @@ func (r *Report) Worst() analyzers.Severity {
 // Incomplete reports whether anything that was needed could not be looked at.
 func (r *Report) Incomplete() bool { return len(r.Unchecked) > 0 || len(r.Failed) > 0 }
 
+// Blind reports whether nothing that lives in a namespace could be read: such a report
+// says nothing at all about the workloads.
+func Blind(s *cluster.Snapshot) bool {
+	for _, k := range cluster.Kinds() {
+		if !k.Namespaced {
+			continue
+		}
+		for _, a := range s.Access(k.GroupKind()) {
+			if a.State == cluster.Complete || a.State == cluster.Partial {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // About returns the diagnoses in which ref is the root cause, suffers, or is affected.
 func (r *Report) About(refs ...analyzers.Ref) []Diagnosis {
 	match := func(have analyzers.Ref) bool { return slices.ContainsFunc(refs, have.Is) }

@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/kubefathom/fathom/analyzers"
+	"github.com/kubefathom/fathom/analyzers/cluster"
 )
 
 const (
@@ -297,37 +298,56 @@ func (p *Page) verdict(r *Report) {
 	}
 }
 
-// Unchecked says what could not be looked at, one line a reason.
+// Unchecked says what could not be looked at: a line for each state, the command to
+// check the first; with details, a line for each kind.
 func (p *Page) Unchecked(list []Unchecked) {
-	type reason struct{ state, why string }
-	var order []reason
-	kinds, hint := map[reason][]string{}, map[reason]string{}
-	for _, u := range list {
-		k := reason{string(u.State), u.Why}
-		if len(kinds[k]) == 0 {
-			order = append(order, k)
-			hint[k] = u.Hint
+	if p.o.Details {
+		for _, u := range list {
+			p.notChecked(string(u.State), []string{u.name()}, u.Why, u.Hint)
 		}
-		name := u.Kind
-		if u.Namespace != "" {
-			name += " in " + u.Namespace
-		}
-		kinds[k] = append(kinds[k], name)
+		return
 	}
-	for _, k := range order {
-		names := kinds[k]
-		text := strings.Join(names, ", ")
-		if n := 6; len(names) > n && !p.o.Details {
-			text = fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
+	var order []cluster.State
+	byState := map[cluster.State][]Unchecked{}
+	for _, u := range list {
+		if len(byState[u.State]) == 0 {
+			order = append(order, u.State)
 		}
-		why := k.state
-		if k.why != "" {
-			why += ": " + k.why
+		byState[u.State] = append(byState[u.State], u)
+	}
+	for _, state := range order {
+		same := byState[state]
+		names, why := []string{}, same[0].Why
+		for _, u := range same {
+			names = append(names, u.name())
+			if u.Why != why {
+				why = ""
+			}
 		}
-		p.Wrapped(p.style.severity(analyzers.Warning)+"  ", "Not checked: "+text+"  "+p.style.faint("("+why+")"))
-		if hint[k] != "" {
-			p.Line(strings.Repeat(" ", label) + p.style.command(hint[k]))
+		if rest := len(names) - maxUnchecked; rest > 0 {
+			names = append(names[:maxUnchecked], fmt.Sprintf("and %d more", rest))
 		}
+		p.notChecked(string(state), names, why, same[0].Hint)
+	}
+}
+
+// maxUnchecked kinds are named without details.
+const maxUnchecked = 6
+
+func (u Unchecked) name() string {
+	if u.Namespace == "" {
+		return u.Kind
+	}
+	return u.Kind + " in " + u.Namespace
+}
+
+func (p *Page) notChecked(state string, names []string, why, hint string) {
+	if why != "" {
+		state += ": " + why
+	}
+	p.Wrapped(p.style.severity(analyzers.Warning)+"  ", "Not checked: "+strings.Join(names, ", ")+"  "+p.style.faint("("+state+")"))
+	if hint != "" {
+		p.Line(strings.Repeat(" ", label) + p.style.command(hint))
 	}
 }
 

@@ -47,6 +47,7 @@ func withHint(err error, format string, args ...any) error {
 var (
 	errFindings    = errors.New("findings at or above --fail-on")
 	errIncomplete  = errors.New("the scan is incomplete")
+	errBlind       = errors.New("nothing in the scope could be read")
 	errInterrupted = errors.New("interrupted")
 )
 
@@ -65,6 +66,9 @@ func exitCode(ctx context.Context, s *Streams, root *cobra.Command, err error) i
 		return exitFindings
 	case errors.Is(err, errIncomplete):
 		printError(s, withHint(err, "see \"Not checked\" in the report, or leave out --strict"))
+		return exitUnreachable
+	case errors.Is(err, errBlind):
+		printError(s, withHint(err, "see \"Not checked\" in the report; ask for the right to list, or name another namespace with -n"))
 		return exitUnreachable
 	case errors.As(err, &usage):
 		printError(s, err)

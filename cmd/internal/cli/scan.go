@@ -63,6 +63,9 @@ func runScan(cmd *cobra.Command, s *Streams, o *scanOptions) error {
 	if o.Timings {
 		printTimings(s, stats, collected, analyzed)
 	}
+	if err == nil && report.Blind(snap) {
+		return errBlind
+	}
 	return o.verdict(r, err)
 }
 

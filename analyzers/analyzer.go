@@ -52,6 +52,7 @@ type Pass struct {
 	*cluster.Snapshot
 	analyzer *Analyzer
 	report   func(Finding)
+	again    func(Finding) bool // set by Run
 }
 
 // NewPass returns a Pass for one run of a; report receives each finding.
@@ -66,6 +67,13 @@ func (p *Pass) Report(f Finding) {
 		f.Severity = f.Code.Severity
 	}
 	p.report(f)
+}
+
+// Again adds one more that suffers alike to a finding that was reported in this run, and
+// returns false when there is none yet. A check of thousands of pods asks it before it
+// writes summary, evidence and fixes that the first pod's finding has already.
+func (p *Pass) Again(code Code, severity Severity, subject Ref, part string, affected Ref) bool {
+	return p.again != nil && p.again(Finding{Code: code, Severity: severity, Subject: subject, Part: part, Affected: []Ref{affected}})
 }
 
 // Kubectl is a copyable command for the cluster of the Snapshot, with its context and,

@@ -32,7 +32,7 @@ func Run(ctx context.Context, s *cluster.Snapshot, list []*Analyzer) Result {
 	var r Result
 	m := merger{at: map[mergeKey]int{}, seen: map[mergeKey]map[Ref]bool{}}
 	for _, a := range list {
-		if err := runOne(ctx, s, a, m.add); err != nil {
+		if err := runOne(ctx, s, a, &m); err != nil {
 			r.Failed = append(r.Failed, Failure{a.Name, err})
 		}
 	}
@@ -41,7 +41,7 @@ func Run(ctx context.Context, s *cluster.Snapshot, list []*Analyzer) Result {
 	return r
 }
 
-func runOne(ctx context.Context, s *cluster.Snapshot, a *Analyzer, report func(Finding)) (err error) {
+func runOne(ctx context.Context, s *cluster.Snapshot, a *Analyzer, m *merger) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -50,7 +50,9 @@ func runOne(ctx context.Context, s *cluster.Snapshot, a *Analyzer, report func(F
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return a.Run(NewPass(a, s, report))
+	p := NewPass(a, s, m.add)
+	p.again = m.again
+	return a.Run(p)
 }
 
 // Compare orders findings: worst first, then by code, subject and part.
@@ -74,6 +76,15 @@ type merger struct {
 	list []Finding
 	at   map[mergeKey]int
 	seen map[mergeKey]map[Ref]bool // all that suffers, also beyond maxAffected
+}
+
+// again merges f into the finding that it repeats, if there is one.
+func (m *merger) again(f Finding) bool {
+	if _, ok := m.at[mergeKey{f.Code.ID, f.Subject, f.Part}]; !ok {
+		return false
+	}
+	m.add(f)
+	return true
 }
 
 func (m *merger) add(f Finding) {

@@ -86,7 +86,7 @@ func (b *Builder) Build() *Snapshot {
 	defer b.mu.Unlock()
 	s := &Snapshot{
 		info: b.Info, objects: map[schema.GroupKind][]Object{}, access: map[schema.GroupKind][]Access{},
-		logs: map[containerKey]Log{}, byName: map[objectKey]Object{}, lazy: newIndexes(),
+		logs: map[containerKey]Log{}, byName: map[objectKey]Object{}, lazy: newIndexes(), derived: newDerived(),
 	}
 	s.info.Namespaces = slices.Clone(b.Info.Namespaces)
 	slices.Sort(s.info.Namespaces)

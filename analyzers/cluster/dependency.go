@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -86,32 +87,69 @@ func (s *Snapshot) byServiceName(d *Dependency, name, namespace string, pod []st
 	}
 }
 
+// ipIndex finds what has an address: Services before pods.
+type ipIndex struct {
+	once     sync.Once
+	services map[string]*corev1.Service
+	pods     map[string]*corev1.Pod
+}
+
+func (s *Snapshot) ipIndex() *ipIndex {
+	s.note(Services)
+	s.note(Pods)
+	x := &s.lazy.ips
+	x.once.Do(func() {
+		x.services, x.pods = map[string]*corev1.Service{}, map[string]*corev1.Pod{}
+		for _, o := range s.objects[Services] {
+			svc := o.(*corev1.Service)
+			ips := slices.Concat([]string{svc.Spec.ClusterIP}, svc.Spec.ClusterIPs, svc.Spec.ExternalIPs)
+			for _, in := range svc.Status.LoadBalancer.Ingress {
+				ips = append(ips, in.IP)
+			}
+			for _, ip := range ips {
+				if x.services[ip] == nil {
+					x.services[ip] = svc
+				}
+			}
+		}
+		for _, o := range s.objects[Pods] {
+			pod := o.(*corev1.Pod)
+			// Pods of the host network share their node's address: it names none of them.
+			if pod.Spec.HostNetwork || PodFinished(pod) {
+				continue
+			}
+			for _, ip := range append(podIPs(pod), pod.Status.PodIP) {
+				if x.pods[ip] == nil {
+					x.pods[ip] = pod
+				}
+			}
+		}
+	})
+	return x
+}
+
+func podIPs(pod *corev1.Pod) []string {
+	var out []string
+	for _, p := range pod.Status.PodIPs {
+		out = append(out, p.IP)
+	}
+	return out
+}
+
 func (s *Snapshot) byIP(d *Dependency, ip string) {
-	for svc := range All[*corev1.Service](s) {
-		if svc.Spec.ClusterIP == ip || slices.Contains(svc.Spec.ClusterIPs, ip) || slices.Contains(svc.Spec.ExternalIPs, ip) ||
-			slices.ContainsFunc(svc.Status.LoadBalancer.Ingress, func(in corev1.LoadBalancerIngress) bool { return in.IP == ip }) {
+	x := s.ipIndex()
+	if d.Service = x.services[ip]; d.Service != nil {
+		return
+	}
+	if d.Pod = x.pods[ip]; d.Pod == nil {
+		return
+	}
+	for svc := range In[*corev1.Service](s, d.Pod.Namespace) {
+		if len(svc.Spec.Selector) > 0 && selects(svc.Spec.Selector, d.Pod.Labels) {
 			d.Service = svc
 			return
 		}
 	}
-	for pod := range All[*corev1.Pod](s) {
-		// Pods of the host network share their node's address: it names none of them.
-		if pod.Spec.HostNetwork || PodFinished(pod) || !hasIP(pod, ip) {
-			continue
-		}
-		d.Pod = pod
-		for svc := range In[*corev1.Service](s, pod.Namespace) {
-			if len(svc.Spec.Selector) > 0 && selects(svc.Spec.Selector, pod.Labels) {
-				d.Service = svc
-				return
-			}
-		}
-		return
-	}
-}
-
-func hasIP(pod *corev1.Pod, ip string) bool {
-	return pod.Status.PodIP == ip || slices.ContainsFunc(pod.Status.PodIPs, func(p corev1.PodIP) bool { return p.IP == ip })
 }
 
 func selects(selector, labels map[string]string) bool {

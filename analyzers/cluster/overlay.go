@@ -117,7 +117,7 @@ func mergeVolumes(spec, pod []corev1.Volume) []corev1.Volume {
 // replacing returns a copy of s with some objects exchanged and indexes of its own.
 func (s *Snapshot) replacing(replace map[objectKey]Object) *Snapshot {
 	out := *s
-	out.read, out.lazy = nil, newIndexes()
+	out.read, out.lazy, out.derived = nil, newIndexes(), newDerived()
 	out.objects, out.byName = maps.Clone(s.objects), maps.Clone(s.byName)
 	cloned := map[string]bool{}
 	for key, o := range replace {

@@ -39,7 +39,8 @@ type Snapshot struct {
 	access  map[schema.GroupKind][]Access
 	logs    map[containerKey]Log
 	byName  map[objectKey]Object
-	lazy    *indexes
+	lazy    *indexes               // of the objects, shared by views of another scope
+	derived *derived               // of this view
 	read    func(schema.GroupKind) // set by Recording
 }
 
@@ -78,10 +79,15 @@ func All[T Object](s *Snapshot) iter.Seq[T] {
 
 // Scoped iterates the objects of one type that the user asked about.
 func Scoped[T Object](s *Snapshot) iter.Seq[T] {
+	if k := kindOf[reflect.TypeFor[T]()]; len(s.info.Namespaces) == 0 || !k.Namespaced {
+		return All[T](s)
+	}
 	return func(yield func(T) bool) {
-		for o := range All[T](s) {
-			if s.InScope(o.GetNamespace()) && !yield(o) {
-				return
+		for _, namespace := range s.info.Namespaces {
+			for o := range In[T](s, namespace) {
+				if !yield(o) {
+					return
+				}
 			}
 		}
 	}
@@ -126,6 +132,7 @@ func (s *Snapshot) Count() int { return len(s.byName) }
 // and what it reads are the same. The view is not safe for concurrent use.
 func (s *Snapshot) Recording() (*Snapshot, func() []schema.GroupKind) {
 	view, seen := *s, map[schema.GroupKind]bool{}
+	view.derived = newDerived()
 	view.read = func(gk schema.GroupKind) { seen[gk] = true }
 	return &view, func() []schema.GroupKind {
 		var out []schema.GroupKind
@@ -154,6 +161,7 @@ type indexes struct {
 	byUID  map[types.UID]Object
 	owned  map[types.UID][]Object
 	pods   podIndex
+	ips    ipIndex
 	events eventIndex
 }
 
@@ -163,6 +171,7 @@ func newIndexes() *indexes { return &indexes{} }
 func (s *Snapshot) Narrow(namespaces []string) *Snapshot {
 	view := *s
 	view.info.Namespaces = slices.Sorted(slices.Values(namespaces))
+	view.derived = newDerived()
 	return &view
 }
 

@@ -134,7 +134,10 @@ func stateWords(status corev1.ContainerStatus) string {
 		return "is in " + w.Reason
 	}
 	if end, _ := End(status); end != nil {
-		return fmt.Sprintf("ended with exit code %d (%s)", end.ExitCode, end.Reason)
+		if end.Reason == "OOMKilled" {
+			return "is OOM-killed"
+		}
+		return fmt.Sprintf("exits with code %d", end.ExitCode)
 	}
 	return "crashes"
 }

@@ -59,29 +59,29 @@ func (s start) reportCommand(p *analyzers.Pass) {
 		field = "args"
 	}
 	if words := append(slices.Clone(s.spec.Command), s.spec.Args...); len(words) > 0 {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + "." + field, Quote: clip(quoted(words))})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + "." + field, Quote: clip(field + ": " + quoted(words))})
 	}
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".image", Quote: clip(s.spec.Image)})
 	root := p.Root(s.pod)
 	switch {
 	case strings.Contains(s.text, "permission denied"):
 		f.Summary = sentence("Container " + s.status.Name + " cannot start: " + name + " is in the image, but not executable")
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Makes it executable in the image: RUN chmod +x " + name + " in the Dockerfile; then build and roll out"})
+		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Make it executable in the image: RUN chmod +x " + name + " in the Dockerfile; then build and roll out"})
 	case strings.ContainsAny(name, " \t") && slices.Contains(s.spec.Command, name):
-		f.Summary = sentence("Container "+s.status.Name+" cannot start: command has a whole line in one item", ": "+quoted([]string{name}))
+		f.Summary = sentence("Container "+s.status.Name+" cannot start: its command is a whole line in one item", ": "+quoted([]string{name}))
 		if patchable[root.Kind] {
 			f.Fixes = append(f.Fixes, analyzers.Fix{Why: splitWhy(name), Argv: s.patch(p, root, `"command":`+split(name, s.spec.Command))})
 		}
 	case slices.Contains([]string{"sh", "bash", "ash", "zsh"}, path.Base(name)):
 		f.Summary = sentence("Container "+s.status.Name+" cannot start: its image has no "+shown, ", so it cannot run a shell line")
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Name the program itself in command, without a shell, or take an image with one: images without a distribution have none"})
+		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Name the program itself in command, without a shell, or use an image that has one"})
 	default:
 		f.Summary = sentence("Container "+s.status.Name+" cannot start: "+shown+" is not in the image", " "+brief(s.spec.Image))
 	}
 	f.Fixes = append(f.Fixes, undo(p, s.pod)...)
 	if len(s.spec.Command) > 0 && len(f.Fixes) == 0 && patchable[root.Kind] {
 		f.Fixes = append(f.Fixes, analyzers.Fix{
-			Why:  "Removes command from the manifest, so that the image's own entrypoint is started",
+			Why:  "Remove command from the manifest, so that the image's own entrypoint starts",
 			Argv: s.patch(p, root, `"command":null`),
 		})
 	}
@@ -104,9 +104,9 @@ const shellSigns = "|&;<>()$`\\\"'*?#~=%"
 
 func splitWhy(line string) string {
 	if strings.ContainsAny(line, shellSigns) {
-		return "Lets a shell run the line, if the image has one"
+		return "Let a shell run the line, if the image has one"
 	}
-	return "Writes each word as an item of its own"
+	return "Write each word as an item of its own"
 }
 
 func split(line string, command []string) string {

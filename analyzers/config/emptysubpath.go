@@ -36,10 +36,10 @@ func reportEmptySubPath(p *analyzers.Pass, pod *corev1.Pod, status corev1.Contai
 		f := analyzers.Finding{
 			Code: badMount, Part: status.Name,
 			CausedBy: []analyzers.Ref{ref}, Shared: ref.String() + " has no file " + m.SubPath,
-			Summary: sentence("subPath "+m.SubPath+" is no key of ConfigMap "+configMap, ", so "+m.MountPath+" becomes an empty directory"),
+			Summary: sentence("ConfigMap "+configMap+" has no key "+m.SubPath+" (subPath)", ", so "+m.MountPath+" becomes an empty directory"),
 			Evidence: []analyzers.Evidence{
-				{Source: cluster.RefOf(pod).String(), Path: s.specPath() + ".volumeMounts[" + m.MountPath + "].subPath", Quote: m.SubPath},
-				{Source: ref.String(), Path: "data", Quote: clip(strings.Join(files, ", "))},
+				{Source: cluster.RefOf(pod).String(), Path: s.specPath() + ".volumeMounts[" + m.MountPath + "].subPath", Quote: "subPath: " + m.SubPath},
+				{Source: ref.String(), Path: "data", Quote: clip("keys: " + strings.Join(files, ", "))},
 			},
 		}
 		if s.text != "" {
@@ -53,14 +53,14 @@ func reportEmptySubPath(p *analyzers.Pass, pod *corev1.Pod, status corev1.Contai
 			f.Summary = sentence(f.Summary, "; "+near+" was probably meant")
 			if patchable[root.Kind] {
 				f.Fixes = append(f.Fixes, analyzers.Fix{
-					Why:  "Mounts the key that was probably meant",
+					Why:  "Mount key " + near + ", which was probably meant",
 					Argv: s.patch(p, root, `"volumeMounts":[{"name":"`+m.Name+`","mountPath":"`+m.MountPath+`","subPath":"`+near+`"}]`),
 				})
 			}
 		}
 		f.Fixes = append(f.Fixes, undo(p, pod)...)
 		f.Fixes = append(f.Fixes, analyzers.Fix{
-			Why:  "Adds the key to the ConfigMap",
+			Why:  "Add key " + m.SubPath + " to the ConfigMap",
 			Argv: p.Kubectl(pod.Namespace, "patch", "configmap", configMap, "--type", "merge", "-p", `{"data":{"`+m.SubPath+`":"<content>"}}`),
 		})
 		s.report(p, f)

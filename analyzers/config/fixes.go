@@ -98,7 +98,7 @@ func create(p *analyzers.Pass, namespace string, spec *corev1.PodSpec, u use) an
 			kind, args = []string{"secret", "tls", u.name}, []string{"--cert=<file>", "--key=<file>"}
 		}
 	}
-	return analyzers.Fix{Why: "Creates the " + u.kind + " where the pods look for it", Argv: p.Kubectl(namespace, append(append([]string{"create"}, kind...), args...)...)}
+	return analyzers.Fix{Why: "Create the missing " + u.kind, Argv: p.Kubectl(namespace, append(append([]string{"create"}, kind...), args...)...)}
 }
 
 func isTLS(name string) bool { return strings.Contains(name, "tls") || strings.Contains(name, "cert") }
@@ -121,7 +121,7 @@ func rollback(p *analyzers.Pass, subject cluster.Object, u use) []analyzers.Fix 
 		}
 	}
 	ref := cluster.RefOf(root)
-	return []analyzers.Fix{{Why: "Goes back to the revision before, which does not need it", Argv: p.Kubectl(ref.Namespace, "rollout", "undo", ref.Short())}}
+	return []analyzers.Fix{{Why: "Roll back to the previous revision, which does not need it", Argv: p.Kubectl(ref.Namespace, "rollout", "undo", ref.Short())}}
 }
 
 // generators are controllers that write Secrets from objects of their own, which no
@@ -143,7 +143,7 @@ func generated(p *analyzers.Pass, namespace string, u use) []analyzers.Fix {
 		for d := range cluster.All[*appsv1.Deployment](p.Snapshot) {
 			if d.Name == g.deployment || strings.HasPrefix(d.Name, g.deployment+"-controller") {
 				return []analyzers.Fix{{
-					Why:  fmt.Sprintf("Shows whether %s is to write this Secret, and what keeps it: %s runs in this cluster", g.what, g.deployment),
+					Why:  fmt.Sprintf("Check whether %s should write this Secret and what keeps it: %s runs in this cluster", g.what, g.deployment),
 					Argv: p.Kubectl(namespace, "get", g.kinds),
 				}}
 			}

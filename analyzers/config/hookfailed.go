@@ -54,12 +54,12 @@ func (s start) reportHook(p *analyzers.Pass) {
 	f.Fixes = undo(p, s.pod)
 	if patchable[root.Kind] {
 		f.Fixes = append(f.Fixes, analyzers.Fix{
-			Why:  "Takes the hook away; what it does can be done by the program itself or by an init container",
+			Why:  "Remove the hook; the program itself or an init container can do its work",
 			Argv: s.patch(p, root, `"lifecycle":{"postStart":null}`),
 		})
 	}
 	f.Fixes = append(f.Fixes, analyzers.Fix{
-		Why:  "Shows what the container wrote before it was killed; the hook's own output is in the pod's status alone",
+		Why:  "Show what the container wrote before it was killed, without the hook's own output",
 		Argv: p.Kubectl(s.pod.Namespace, "logs", s.pod.Name, "-c", s.status.Name, "--previous"),
 	})
 	s.report(p, f)

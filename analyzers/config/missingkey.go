@@ -111,11 +111,11 @@ func lackingKey(p *analyzers.Pass, subject cluster.Object, u use, keys []string,
 	f := analyzers.Finding{
 		Subject: p.Root(subject), Part: u.part(),
 		CausedBy: []analyzers.Ref{ref}, Shared: ref.String() + " has no key " + u.key,
-		Evidence: append(proof, analyzers.Evidence{Source: cluster.RefOf(subject).String(), Path: u.path, Quote: u.key}),
+		Evidence: append(proof, analyzers.Evidence{Source: cluster.RefOf(subject).String(), Path: u.path, Quote: "key: " + u.key}),
 	}
 	hint := ""
 	if len(keys) > 0 {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref.String(), Path: "data", Quote: clip(strings.Join(keys, ", "))})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref.String(), Path: "data", Quote: clip("keys: " + strings.Join(keys, ", "))})
 		hint = "; it has " + strings.Join(keys[:min(len(keys), 4)], ", ")
 		if len(keys) > 4 {
 			hint += ", …"
@@ -123,7 +123,7 @@ func lackingKey(p *analyzers.Pass, subject cluster.Object, u use, keys []string,
 	}
 	if near, ok := nearKey(u.key, keys); ok {
 		hint = "; " + near + " was probably meant"
-		f.Fixes = replace(p, subject, u, func(u use) string { return u.keyAt }, near, "Takes the key that was probably meant")
+		f.Fixes = replace(p, subject, u, func(u use) string { return u.keyAt }, near, "Use key "+near+", which was probably meant")
 	}
 	user := "container " + u.container + " needs"
 	if u.volume != "" {
@@ -136,7 +136,7 @@ func lackingKey(p *analyzers.Pass, subject cluster.Object, u use, keys []string,
 	}
 	patch, _ := json.Marshal(map[string]map[string]string{field: {u.key: "VALUE"}})
 	f.Fixes = append(f.Fixes, analyzers.Fix{
-		Why:  "Adds the key",
+		Why:  "Add key " + u.key + " to the " + u.kind,
 		Argv: p.Kubectl(subject.GetNamespace(), "patch", lower(u.kind), u.name, "--type", "merge", "-p", strings.Replace(string(patch), `"VALUE"`, `"<value>"`, 1)),
 	})
 	f.Fixes = append(f.Fixes, rollback(p, subject, u)...)

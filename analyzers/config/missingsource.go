@@ -62,6 +62,13 @@ func reportSource(p *analyzers.Pass, pod *corev1.Pod, u use) bool {
 	if at == harmless {
 		return false
 	}
+	severity := missingSource.Severity
+	if at == risk {
+		severity = analyzers.Warning
+	}
+	if p.Again(missingSource, severity, p.Root(pod), u.kind+"/"+u.name, cluster.RefOf(pod)) {
+		return true
+	}
 	f := lacking(p, pod, &pod.Spec, u, missingSource, at, proof)
 	if at == risk && runs(pod, u.container) {
 		f.Summary = sentence(u.kind+" "+u.name+" does not exist any more", "; container "+u.container+" runs on, but cannot be started again")
@@ -87,7 +94,7 @@ func lacking(p *analyzers.Pass, subject cluster.Object, spec *corev1.PodSpec, u 
 	f := analyzers.Finding{
 		Code: code, Subject: p.Root(subject), Part: u.kind + "/" + u.name,
 		CausedBy: []analyzers.Ref{ref}, Shared: ref.String() + " does not exist",
-		Evidence: append(proof, analyzers.Evidence{Source: cluster.RefOf(subject).String(), Path: u.path, Quote: u.name}),
+		Evidence: append(proof, analyzers.Evidence{Source: cluster.RefOf(subject).String(), Path: u.path, Quote: u.field() + ": " + u.name}),
 	}
 	if at == risk {
 		f.Severity = analyzers.Warning
@@ -95,12 +102,12 @@ func lacking(p *analyzers.Pass, subject cluster.Object, spec *corev1.PodSpec, u 
 	hint := ""
 	if near, ok := meant(p, namespace, u); ok {
 		hint = "; " + near + " was probably meant"
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: u.ref(namespace).Kind + " " + namespace + "/" + near, Path: "metadata.name", Quote: near})
-		f.Fixes = replace(p, subject, u, func(u use) string { return u.nameAt }, near, "Takes the "+u.kind+" that was probably meant")
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: u.ref(namespace).Kind + " " + namespace + "/" + near, Path: "metadata.name", Quote: "name: " + near})
+		f.Fixes = replace(p, subject, u, func(u use) string { return u.nameAt }, near, "Use "+u.kind+" "+near+", which was probably meant")
 	} else if other, ok := elsewhere(p, namespace, u); ok {
 		hint = "; namespace " + other + " has one of this name"
 	}
-	f.Summary = sentence(u.kind+" "+u.name+" does not exist", "; "+u.what(), hint)
+	f.Summary = sentence(u.kind+" "+u.name+" does not exist", ", but "+u.what(), hint)
 	f.Fixes = append(f.Fixes, generated(p, namespace, u)...)
 	f.Fixes = append(f.Fixes, create(p, namespace, spec, u))
 	f.Fixes = append(f.Fixes, rollback(p, subject, u)...)

@@ -31,6 +31,14 @@ var MissingVolumeSource = &analyzers.Analyzer{
 				if u.optional || done[u.part()] || at == risk && slices.Contains(published, u.name) {
 					continue
 				}
+				severity := missingVolume.Severity
+				if at == risk {
+					severity = analyzers.Warning
+				}
+				if u.key == "" && absent(p, u.ref(pod.Namespace)) && p.Again(missingVolume, severity, p.Root(pod), u.kind+"/"+u.name, cluster.RefOf(pod)) {
+					done[u.part()] = true
+					continue
+				}
 				if f, ok := volumeFault(p, pod, &pod.Spec, u, at); ok {
 					done[u.part()] = true
 					f.Affected = []analyzers.Ref{cluster.RefOf(pod)}

@@ -39,10 +39,10 @@ func reportServiceEnvironment(p *analyzers.Pass, pod *corev1.Pod, status corev1.
 	source := cluster.RefOf(pod).String()
 	f := analyzers.Finding{
 		Code: serviceEnv, Subject: root, Part: status.Name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
-		Summary: sentence("Container "+status.Name+" gets "+link.Variable+"="+link.Value+" because of Service "+link.Service.Name, ", and cannot use that value"),
+		Summary: sentence("Container "+status.Name+" cannot use "+link.Variable+"="+link.Value, ", which Kubernetes sets for Service "+link.Service.Name),
 		Evidence: []analyzers.Evidence{
 			{Source: "Log of " + source + " container " + status.Name, Path: "log", Quote: clip(link.Line)},
-			{Source: cluster.RefOf(link.Service).String(), Path: "spec.clusterIP", Quote: link.Service.Spec.ClusterIP},
+			{Source: cluster.RefOf(link.Service).String(), Path: "spec.clusterIP", Quote: "clusterIP: " + link.Service.Spec.ClusterIP},
 		},
 	}
 	if spec, _, ok := cluster.Container(&pod.Spec, status.Name); ok {
@@ -52,10 +52,10 @@ func reportServiceEnvironment(p *analyzers.Pass, pod *corev1.Pod, status corev1.
 	}
 	if patchable[root.Kind] {
 		f.Fixes = append(f.Fixes, analyzers.Fix{
-			Why:  "Gives the pods no variables of Services; names in DNS work as before",
+			Why:  "Turn off the variables that Kubernetes sets for Services; their DNS names work as before",
 			Argv: p.Kubectl(root.Namespace, "patch", root.Short(), "--type", "strategic", "-p", `{"spec":{"template":{"spec":{"enableServiceLinks":false}}}}`),
 		}, analyzers.Fix{
-			Why:  "Sets the variable for the container, which wins over the Service's",
+			Why:  "Set the variable in the container, which wins over the Service's",
 			Argv: p.Kubectl(root.Namespace, "set", "env", root.Short(), "-c", status.Name, link.Variable+"=<value>"),
 		})
 	}

@@ -64,17 +64,17 @@ func reportStale(p *analyzers.Pass, pod *corev1.Pod, u use) bool {
 	}
 	f := analyzers.Finding{
 		Code: staleConfig, Subject: root, Part: u.kind + "/" + u.name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
-		CausedBy: []analyzers.Ref{ref}, Shared: ref.String() + " was changed after the pods that use it had started",
-		Summary: sentence(u.kind+" "+u.name+" was changed after container "+u.container+" had started", ", which reads it only then ("+how+")"),
+		CausedBy: []analyzers.Ref{ref}, Shared: ref.String() + " changed after the pods that use it started",
+		Summary: sentence(u.kind+" "+u.name+" changed after container "+u.container+" started", ", which reads it only at its start ("+how+")"),
 		Evidence: []analyzers.Evidence{
-			{Source: ref.String(), Path: "metadata.resourceVersion", Quote: o.GetResourceVersion()},
-			{Source: cluster.RefOf(pod).String(), Path: "metadata.resourceVersion", Quote: pod.ResourceVersion, At: started},
-			{Source: cluster.RefOf(pod).String(), Path: u.path, Quote: u.name},
+			{Source: ref.String(), Path: "metadata.resourceVersion", Quote: "resourceVersion: " + o.GetResourceVersion() + " (pod: " + pod.ResourceVersion + ")"},
+			{Source: cluster.RefOf(pod).String(), Path: "metadata.resourceVersion", Quote: "resourceVersion: " + pod.ResourceVersion, At: started},
+			{Source: cluster.RefOf(pod).String(), Path: u.path, Quote: u.field() + ": " + u.name},
 		},
 	}
 	if patchable[root.Kind] {
 		f.Fixes = []analyzers.Fix{{
-			Why:  "Starts new pods one after the other, which read the new values",
+			Why:  "Restart the pods one by one, so that they read the new values",
 			Argv: p.Kubectl(root.Namespace, "rollout", "restart", root.Short()),
 		}}
 	}

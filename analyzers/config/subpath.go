@@ -55,36 +55,36 @@ func (s start) mount() *corev1.VolumeMount {
 
 func (s start) reportMount(p *analyzers.Pass) {
 	m := s.mount()
-	f := analyzers.Finding{Code: badMount, Summary: sentence("A volume of container " + s.status.Name + " cannot be mounted: a directory meets a file"), Evidence: []analyzers.Evidence{s.said()}}
+	f := analyzers.Finding{Code: badMount, Summary: sentence("Container " + s.status.Name + " cannot mount a volume: one side is a directory, the other a file"), Evidence: []analyzers.Evidence{s.said()}}
 	root := p.Root(s.pod)
 	if m != nil {
 		sub := m.SubPath + m.SubPathExpr
-		proof := analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".volumeMounts[" + m.Name + "].mountPath", Quote: m.MountPath}
+		proof := analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".volumeMounts[" + m.Name + "].mountPath", Quote: "mountPath: " + m.MountPath}
 		if sub != "" {
-			proof.Path, proof.Quote = s.specPath()+".volumeMounts["+m.MountPath+"].subPath", sub
+			proof.Path, proof.Quote = s.specPath()+".volumeMounts["+m.MountPath+"].subPath", "subPath: "+sub
 		}
 		f.Evidence = append(f.Evidence, proof)
 		files, _, known := filesOf(p, s.pod, m.Name)
 		switch {
 		case sub == "":
-			f.Summary = sentence("Volume "+m.Name+" is a directory, and "+m.MountPath+" is a file of the image", ": container "+s.status.Name+" cannot mount it there")
+			f.Summary = sentence("Container "+s.status.Name+" cannot mount volume "+m.Name+", a directory, on "+m.MountPath, ", which is a file in the image")
 			if base := path.Base(m.MountPath); slices.Contains(files, base) && patchable[root.Kind] {
 				f.Fixes = append(f.Fixes, analyzers.Fix{
-					Why:  "Mounts the key " + base + " alone, in place of the file",
+					Why:  "Mount only key " + base + ", in place of the file",
 					Argv: s.patch(p, root, `"volumeMounts":[{"name":"`+m.Name+`","mountPath":"`+m.MountPath+`","subPath":"`+base+`"}]`),
 				})
 			}
 		case known && !has(files, sub):
 			return // reported by what the ConfigMap has
 		case mountName.MatchString(s.text):
-			f.Summary = sentence("subPath "+sub+" of volume "+m.Name+" cannot be prepared", " for container "+s.status.Name+": it is missing or may not be entered")
+			f.Summary = sentence("Container "+s.status.Name+" cannot mount subPath "+sub+" of volume "+m.Name, ": it is missing or may not be entered")
 		default:
-			f.Summary = sentence("subPath " + sub + " of volume " + m.Name + " and " + m.MountPath + " in the image are not both files or both directories")
+			f.Summary = sentence("Container "+s.status.Name+" cannot mount subPath "+sub+" of volume "+m.Name, " on "+m.MountPath+": one is a file, the other a directory")
 		}
 	}
 	f.Fixes = append(f.Fixes, undo(p, s.pod)...)
 	if len(f.Fixes) == 0 {
-		f.Fixes = []analyzers.Fix{{Why: "Mount the volume on a directory that the image does not have, or a single file with subPath on a file", Argv: p.Kubectl(root.Namespace, "edit", root.Short())}}
+		f.Fixes = []analyzers.Fix{{Why: "Mount the volume on a directory that the image does not have, or a single file of it with subPath", Argv: p.Kubectl(root.Namespace, "edit", root.Short())}}
 	}
 	s.report(p, f)
 }

@@ -18,5 +18,5 @@ func undo(p *analyzers.Pass, pod *corev1.Pod) []analyzers.Fix {
 		return nil
 	}
 	ref := cluster.RefOf(root)
-	return []analyzers.Fix{{Why: "Goes back to the revision before, whose pods are ready", Argv: p.Kubectl(ref.Namespace, "rollout", "undo", ref.Short())}}
+	return []analyzers.Fix{{Why: "Roll back to the previous revision, whose pods are ready", Argv: p.Kubectl(ref.Namespace, "rollout", "undo", ref.Short())}}
 }

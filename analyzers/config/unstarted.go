@@ -41,7 +41,7 @@ var Unstarted = &analyzers.Analyzer{
 				f.Evidence[0].Path, f.Evidence[0].Quote = s.path+".reason", s.reason
 			}
 			f.Fixes = append(f.Fixes, analyzers.Fix{
-				Why:  "Shows the whole message and what was tried since",
+				Why:  "Show the whole message and what the kubelet tried since",
 				Argv: p.Kubectl(s.pod.Namespace, "describe", "pod", s.pod.Name),
 			})
 			s.report(p, f)

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -119,3 +120,6 @@ func volumes(spec *corev1.PodSpec) []use {
 }
 
 func yes(b *bool) bool { return b != nil && *b }
+
+// field is the last part of the path, which names the value quoted.
+func (u use) field() string { return u.path[strings.LastIndexByte(u.path, '.')+1:] }

@@ -15,7 +15,7 @@ import (
 // itself why it ended, or nothing but its exit code is known.
 var AppError = &analyzers.Analyzer{
 	Name: "crashes/app-error",
-	Doc: "program that ends with an error of its own\n\n" +
+	Doc: "programs that end with an error of their own\n\n" +
 		"Names the line of the log that tells why. A program that runs again for longer than before is left alone: it has got over it.",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{appError},
@@ -72,19 +72,19 @@ func appErrorFixes(p *analyzers.Pass, c crash, r reason) []analyzers.Fix {
 	back, hasBack := c.rollback(p)
 	if name, ok := missingVariable(c, r); ok && cluster.RollsOut(c.subject) {
 		fixes = append(fixes, analyzers.Fix{
-			Why:  fmt.Sprintf("Sets the variable %s, which the program asks for and the container does not have", name),
+			Why:  fmt.Sprintf("Set the variable %s, which the program needs and the container does not have", name),
 			Argv: p.Kubectl(c.subject.Namespace, "set", "env", c.subject.Short(), "-c", c.status.Name, name+"=<value>"),
 		})
 	}
 	if hasBack {
 		fixes = append(fixes, back)
 	}
-	why := "Shows what the program wrote before this line"
+	why := "Show what the program wrote before this line"
 	switch {
 	case r.Line == "":
-		why = "Shows the log of the run that ended"
+		why = "Show the log of the run that ended"
 	case r.Kind == KindMemory:
-		why = "Shows what the program did before its own memory limit, such as the heap's, was reached; raise that or -XX:MaxRAMPercentage, --max-old-space-size"
+		why = "Show what the program did before its heap was full; raise -XX:MaxRAMPercentage, --max-old-space-size or the like"
 	}
 	return append(fixes, c.readLog(p, why))
 }

@@ -210,7 +210,7 @@ func (c crash) rollback(p *analyzers.Pass) (fix analyzers.Fix, ok bool) {
 		return fix, false
 	}
 	return analyzers.Fix{
-		Why:  fmt.Sprintf("Goes back from revision %d, with which the crash came, to the one that still runs well", bad),
+		Why:  fmt.Sprintf("Roll back revision %d, which brought the crash; the one before still runs well", bad),
 		Argv: p.Kubectl(c.subject.Namespace, "rollout", "undo", c.subject.Short()),
 	}, true
 }

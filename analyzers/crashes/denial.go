@@ -39,9 +39,9 @@ func denialOf(c crash, r reason) denial {
 	case strings.Contains(lower, "read-only file") || strings.Contains(lower, "erofs"):
 		return readOnly(c, file, r.Detail)
 	case strings.Contains(lower, "not permitted") && strings.Contains(lower, "ch"):
-		return denial{summary: fmt.Sprintf("may not do this %s: %s", asUser(c), r.Detail), why: "Leaves out the change of owner, or does it in an init container that runs as root"}
+		return denial{summary: fmt.Sprintf("may not do this %s: %s", asUser(c), r.Detail), why: "Leave out the change of owner, or do it in an init container that runs as root"}
 	case file == "":
-		return denial{summary: fmt.Sprintf("is denied access %s: %s", asUser(c), r.Detail), why: "Gives the program's user the right, or runs it as another user (securityContext.runAsUser, fsGroup)"}
+		return denial{summary: fmt.Sprintf("is denied access %s: %s", asUser(c), r.Detail), why: "Give the program's user the right, or run it as another user (runAsUser, fsGroup)"}
 	}
 	return unowned(c, file)
 }
@@ -51,9 +51,9 @@ func denialOf(c crash, r reason) denial {
 func lowPort(c crash, port int) denial {
 	d := denial{summary: fmt.Sprintf("may not listen on port %d %s: ports below 1024 are for root", port, asUser(c))}
 	d.field, d.value = userField(c)
-	d.why = "Lets the program listen on a port above 1023"
+	d.why = "Let the program listen on a port above 1023"
 	if !c.pod.Spec.HostNetwork {
-		d.why = "Opens the low ports to every user of the pod; or let the program listen on a port above 1023, and point the Service's targetPort there"
+		d.why = "Open ports below 1024 to all users of the pod, or let the program and targetPort use a port above 1023"
 		d.patch = template(map[string]any{"securityContext": map[string]any{"sysctls": []any{map[string]any{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}}}})
 	}
 	return d
@@ -68,14 +68,14 @@ func readOnly(c crash, file, detail string) denial {
 		field := "spec.containers[" + c.status.Name + "].volumeMounts[" + m.Name + "]"
 		switch {
 		case v.ConfigMap != nil || v.Secret != nil || v.Projected != nil || v.DownwardAPI != nil:
-			return denial{summary: fmt.Sprintf("%s: volume %s is a ConfigMap or Secret, which are always read-only", what, m.Name), field: field + ".mountPath", value: m.MountPath, why: "Lets the program write elsewhere, or copies the files into an emptyDir in an init container"}
+			return denial{summary: fmt.Sprintf("%s: volume %s is a ConfigMap or Secret, which are always read-only", what, m.Name), field: field + ".mountPath", value: m.MountPath, why: "Let the program write elsewhere, or copy the files into an emptyDir in an init container"}
 		case m.ReadOnly:
-			return denial{summary: fmt.Sprintf("%s: volume %s is mounted read-only", what, m.Name), field: field + ".readOnly", value: "true", why: "Mounts the volume for writing",
+			return denial{summary: fmt.Sprintf("%s: volume %s is mounted read-only", what, m.Name), field: field + ".readOnly", value: "true", why: "Mount the volume for writing",
 				patch: template(map[string]any{"containers": []any{map[string]any{"name": c.status.Name, "volumeMounts": []any{map[string]any{"name": m.Name, "mountPath": m.MountPath, "readOnly": false}}}}})}
 		}
 		return denial{summary: fmt.Sprintf("%s: volume %s has become read-only", what, m.Name), field: field + ".mountPath", value: m.MountPath}
 	}
-	d := denial{summary: what + ": its root file system is read-only", why: "Mounts an emptyDir there, so that the program can write; its content goes with the pod", patch: emptyDirAt(c, file)}
+	d := denial{summary: what + ": its root file system is read-only", why: "Mount an emptyDir there, which the program can write to and which goes with the pod", patch: emptyDirAt(c, file)}
 	if sc := c.container.SecurityContext; sc != nil && sc.ReadOnlyRootFilesystem != nil && *sc.ReadOnlyRootFilesystem {
 		d.field, d.value = "spec.containers["+c.status.Name+"].securityContext.readOnlyRootFilesystem", "true"
 	}
@@ -88,7 +88,7 @@ func unowned(c crash, file string) denial {
 	d.field, d.value = userField(c)
 	m, v, ok := mountOf(c, file)
 	if !ok {
-		d.why = "Mounts an emptyDir there, so that the program can write; or give its user the folder in the image (chown)"
+		d.why = "Mount an emptyDir there, which the program can write to, or give it the folder in the image (chown)"
 		d.patch = emptyDirAt(c, file)
 		return d
 	}
@@ -99,11 +99,11 @@ func unowned(c crash, file string) denial {
 	}
 	if sc := c.pod.Spec.SecurityContext; v.HostPath == nil && group > 0 && (sc == nil || sc.FSGroup == nil) {
 		d.summary += " and without an fsGroup"
-		d.why = "Gives the files of the volume to the program's group when it is mounted"
+		d.why = "Give the volume's files to the program's group when it is mounted (fsGroup)"
 		d.patch = template(map[string]any{"securityContext": map[string]any{"fsGroup": group}})
 		return d
 	}
-	d.why = "Gives the program's user the right to the files of the volume, or runs it as their owner"
+	d.why = "Give the program's user the right to the volume's files, or run it as their owner"
 	return d
 }
 

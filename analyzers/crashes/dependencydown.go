@@ -15,7 +15,7 @@ import (
 // all along refuses nobody; then the line is the program's own error.
 var DependencyDown = &analyzers.Analyzer{
 	Name:  "crashes/dependency-down",
-	Doc:   "program that ends because a Service or host it needs cannot be reached",
+	Doc:   "programs that end because they cannot reach a Service or host",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{dependencyDown},
 	Run: func(p *analyzers.Pass) error {
@@ -26,7 +26,7 @@ var DependencyDown = &analyzers.Analyzer{
 			}
 			f := c.finding(dependencyDown, fmt.Sprintf("%s %s because %s", c.name(), c.ends(), l.text(p)), append(r.evidence(c), l.evidence()...)...)
 			f.CausedBy, f.Shared = l.behind(p)
-			f.Fixes = append(l.fixes(p, c), c.readLog(p, "Shows what the program wrote before it gave up"))
+			f.Fixes = append(l.fixes(p, c), c.readLog(p, "Show what the program wrote before it gave up"))
 			if !l.since.IsZero() {
 				f.Severity = analyzers.Warning // the next start will do
 			}

@@ -17,7 +17,7 @@ import (
 // which; an image that runs on a node of another architecture does.
 var ExecFormat = &analyzers.Analyzer{
 	Name:  "crashes/exec-format",
-	Doc:   "program built for another CPU architecture, or a script without a #! line",
+	Doc:   "programs built for another CPU architecture, and scripts without a #! line",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes},
 	Emits: []analyzers.Code{execFormat},
 	Run: func(p *analyzers.Pass) error {
@@ -25,15 +25,15 @@ var ExecFormat = &analyzers.Analyzer{
 			arch := architecture(p, c.pod.Spec.NodeName)
 			summary := fmt.Sprintf("%s cannot run %s on %s: exec format error", c.name(), program(c, r), onNode(arch))
 			f := c.finding(execFormat, summary, r.evidence(c)...)
-			f.Fixes = []analyzers.Fix{{Why: fmt.Sprintf("Uses an image built for linux/%s (docker buildx build --platform linux/%s)", known(arch), known(arch)), Argv: setImage(p, c)}}
+			f.Fixes = []analyzers.Fix{{Why: fmt.Sprintf("Use an image built for linux/%s (docker buildx build --platform linux/%s)", known(arch), known(arch)), Argv: setImage(p, c)}}
 			if other, ok := runsElsewhere(p, c, arch); ok {
 				f.Evidence = append(f.Evidence, other.proof)
 				f.Fixes = append(f.Fixes, analyzers.Fix{
-					Why:  fmt.Sprintf("Keeps the pods on nodes with %s, where the image runs", other.arch),
+					Why:  fmt.Sprintf("Keep the pods on %s nodes, where the image runs", other.arch),
 					Argv: p.Kubectl(c.subject.Namespace, "patch", c.subject.Short(), "--type", "strategic", "-p", fmt.Sprintf(`{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/arch":%q}}}}}`, other.arch)),
 				})
 			} else {
-				f.Fixes = append(f.Fixes, analyzers.Fix{Why: "If the program is a script: give it a first line such as #!/bin/sh and build the image again"})
+				f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Begin the program with a line such as #!/bin/sh and rebuild the image, if it is a script"})
 			}
 			if back, ok := c.rollback(p); ok {
 				f.Fixes = append([]analyzers.Fix{back}, f.Fixes[:min(2, len(f.Fixes))]...)
@@ -134,7 +134,7 @@ func runsElsewhere(p *analyzers.Pass, c crash, arch string) (elsewhere, bool) {
 		for _, status := range pod.Status.ContainerStatuses {
 			spec, _, ok := cluster.Container(&pod.Spec, status.Name)
 			if ok && spec.Image == c.container.Image && status.Ready {
-				return elsewhere{other, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].ready", Quote: "true, on node " + pod.Spec.NodeName + " (" + other + ")"}}, true
+				return elsewhere{other, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].ready", Quote: "ready: true, on node " + pod.Spec.NodeName + " (" + other + ")"}}, true
 			}
 		}
 	}

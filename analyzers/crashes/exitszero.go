@@ -15,18 +15,18 @@ import (
 // known.
 var ExitsZero = &analyzers.Analyzer{
 	Name:  "crashes/exits-zero",
-	Doc:   "program that ends with exit code 0 in a workload that must keep running",
+	Doc:   "programs that end with exit code 0 in a workload that must keep running",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{exitsZero},
 	Run: func(p *analyzers.Pass) error {
 		each(p, exitsZero, func(c crash) bool { return c.end.ExitCode == 0 && c.restarts() }, func(c crash, r reason) {
-			f := c.finding(exitsZero, fmt.Sprintf("%s comes to its end with exit code 0 and is started again and again, as a %s must keep running", c.name(), c.subject.Kind), r.evidence(c)...)
+			f := c.finding(exitsZero, fmt.Sprintf("%s exits with code 0 and is restarted again and again, as a %s must keep running", c.name(), c.subject.Kind), r.evidence(c)...)
 			f.Fixes = []analyzers.Fix{
-				c.readLog(p, "Shows what the program did last: work that ends belongs into a Job, a server must stay in the foreground"),
+				c.readLog(p, "Show what the program did last; work that comes to an end belongs in a Job"),
 			}
 			if cluster.RollsOut(c.subject) {
 				f.Fixes = append(f.Fixes, analyzers.Fix{
-					Why:  "Corrects the command: it must start the long-running program, not a one-off or a daemon in the background",
+					Why:  "Correct the command, which must run a program that stays in the foreground",
 					Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short()),
 				})
 			}

@@ -13,7 +13,7 @@ import (
 // does not start for it. A native sidecar is judged like any other container.
 var InitFailing = &analyzers.Analyzer{
 	Name:  "crashes/init-failing",
-	Doc:   "init container that ends with an error",
+	Doc:   "init containers that end with an error",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{initFailing},
 	Run: func(p *analyzers.Pass) error {
@@ -24,7 +24,7 @@ var InitFailing = &analyzers.Analyzer{
 				f.Summary = clip(fmt.Sprintf("%s %s because %s", c.name(), c.ends(), l.text(p)), maxSummary)
 				f.Evidence = append(f.Evidence, l.evidence()...)
 				f.CausedBy, f.Shared = l.behind(p)
-				f.Fixes = append(l.fixes(p, c), c.readLog(p, "Shows what the init container wrote"))
+				f.Fixes = append(l.fixes(p, c), c.readLog(p, "Show what the init container wrote"))
 			}
 			if r.Line == "" {
 				f.Evidence = append(f.Evidence, noLog(c, r)...)

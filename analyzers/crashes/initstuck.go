@@ -27,7 +27,7 @@ const (
 // keeps saying what they wait for, after some minutes otherwise.
 var InitStuck = &analyzers.Analyzer{
 	Name:  "crashes/init-stuck",
-	Doc:   "init container that runs for minutes, or waits for something that does not come",
+	Doc:   "init containers that run for minutes or wait for something that does not come",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{initStuck},
 	Run: func(p *analyzers.Pass) error {
@@ -51,14 +51,14 @@ func reportStuck(p *analyzers.Pass, c crash, since time.Time) {
 	if running < longWait {
 		return
 	}
-	state := analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: c.path() + ".state.running.startedAt", Quote: since.UTC().Format(time.RFC3339), At: since}
+	state := analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: c.path() + ".state.running.startedAt", Quote: "startedAt: " + since.UTC().Format(time.RFC3339), At: since}
 	f := analyzers.Finding{Code: initStuck, Subject: c.subject, Part: c.status.Name, Affected: []analyzers.Ref{cluster.RefOf(c.pod)}}
 	log, _ := p.Log(c.pod, c.status.Name, false)
 	lines := log.Lines()
-	readLog := analyzers.Fix{Why: "Shows what the init container does", Argv: p.Kubectl(c.pod.Namespace, "logs", c.pod.Name, "-c", c.status.Name, "--tail=100")}
+	readLog := analyzers.Fix{Why: "Show what the init container does", Argv: p.Kubectl(c.pod.Namespace, "logs", c.pod.Name, "-c", c.status.Name, "--tail=100")}
 	if a, how, line, ok := waitsFor(p, c.pod.Namespace, lines); ok {
 		l := newLink(p.Snapshot, c.pod.Namespace, a, how, time.Time{})
-		f.Summary = clip(fmt.Sprintf("%s has been waiting for %s: %s", c.name(), a, waiting(p, l)), maxSummary)
+		f.Summary = clip(fmt.Sprintf("%s waits for %s: %s", c.name(), a, waiting(p, l)), maxSummary)
 		f.Evidence = append([]analyzers.Evidence{quoteLine(c, line), state}, l.evidence()...)
 		f.CausedBy, f.Shared = l.behind(p)
 		f.Fixes = append(l.fixes(p, c), readLog)
@@ -69,7 +69,7 @@ func reportStuck(p *analyzers.Pass, c crash, since time.Time) {
 		return
 	}
 	f.Severity = analyzers.Warning // it may well be at work
-	f.Summary = clip(fmt.Sprintf("%s has been running for %s and its pod waits for it to end", c.name(), running.Round(time.Minute)), maxSummary)
+	f.Summary = clip(fmt.Sprintf("%s has been running for %s, and its pod waits for it to end", c.name(), strings.TrimSuffix(running.Round(time.Minute).String(), "0s")), maxSummary)
 	f.Evidence = []analyzers.Evidence{state}
 	if len(lines) > 0 && !gone(log) {
 		f.Evidence = append(f.Evidence, quoteLine(c, lines[len(lines)-1]))

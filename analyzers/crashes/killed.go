@@ -16,7 +16,7 @@ import (
 // SIGKILL. What is known of it is said; exit code 137 alone is often taken for memory.
 var Killed = &analyzers.Analyzer{
 	Name:  "crashes/killed",
-	Doc:   "exit code 137 that is not an OOM kill of the container",
+	Doc:   "containers that are killed with exit code 137, and not for their memory",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes},
 	Emits: []analyzers.Code{killed},
 	Run: func(p *analyzers.Pass) error {
@@ -27,8 +27,8 @@ var Killed = &analyzers.Analyzer{
 				f.Evidence = append(f.Evidence, r.evidence(c)...)
 			}
 			f.Fixes = []analyzers.Fix{
-				c.readLog(p, "Shows the last that the program wrote, to see who sent the signal"),
-				{Why: "Shows the events of the node: an OOM kill of a single process, a restart of the runtime", Argv: p.Kubectl("", "describe", "node", nodeName(c.pod))},
+				c.readLog(p, "Show the last lines of the program's log, which may tell who sent the signal"),
+				{Why: "Show the node's events, such as an OOM kill of one process or a restart of the runtime", Argv: p.Kubectl("", "describe", "node", nodeName(c.pod))},
 			}
 			p.Report(f)
 		})
@@ -59,7 +59,7 @@ func killer(p *analyzers.Pass, c crash) (string, []analyzers.Evidence) {
 	// k8s.io/kubernetes pkg/kubelet/kubelet_pods.go and status/status_manager.go write
 	// this end for a container that the runtime no longer knows.
 	if c.end.Reason == "ContainerStatusUnknown" {
-		return "the kubelet lost track of it, as after a restart of node " + nodeName(c.pod), []analyzers.Evidence{{Source: cluster.RefOf(c.pod).String(), Path: c.path() + ".reason", Quote: c.end.Reason, At: end}}
+		return "the kubelet lost track of it, as after a restart of node " + nodeName(c.pod), []analyzers.Evidence{{Source: cluster.RefOf(c.pod).String(), Path: c.path() + ".reason", Quote: "reason: " + c.end.Reason, At: end}}
 	}
 	if node, ok := cluster.Find[*corev1.Node](p.Snapshot, "", c.pod.Spec.NodeName); ok {
 		// k8s.io/kubernetes pkg/kubelet/oom/oom_watcher_linux.go.

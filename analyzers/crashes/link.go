@@ -219,9 +219,9 @@ func (l link) evidence() []analyzers.Evidence {
 	if l.Service == nil || !l.known {
 		return nil
 	}
-	e := analyzers.Evidence{Source: cluster.RefOf(l.Service).String(), Path: "endpoints", Quote: fmt.Sprintf("%d ready", l.ready), At: l.since}
+	e := analyzers.Evidence{Source: cluster.RefOf(l.Service).String(), Path: "endpoints", Quote: fmt.Sprintf("ready endpoints: %d", l.ready), At: l.since}
 	if !l.port {
-		e.Path, e.Quote = "spec.ports", ports(l.Service)
+		e.Path, e.Quote = "spec.ports", "port: "+ports(l.Service)
 	}
 	return []analyzers.Evidence{e}
 }
@@ -236,18 +236,20 @@ func (l link) fixes(p *analyzers.Pass, c crash) []analyzers.Fix {
 			}
 			return []analyzers.Fix{{Why: fmt.Sprintf("Change %s to %s where the program's settings name it", l.Host, near), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
 		}
-		return []analyzers.Fix{{Why: "Lists the Services that exist, to create the missing one or to name the right one", Argv: p.Kubectl(l.Missing.Namespace, "get", "services")}}
-	case l.Local() || l.Service == nil || !l.port:
-		return []analyzers.Fix{{Why: fmt.Sprintf("Corrects the address %s, if it is not the one that the program should use", l.Address), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+		return []analyzers.Fix{{Why: "List the Services that exist, to create the missing one or name the right one", Argv: p.Kubectl(l.Missing.Namespace, "get", "services")}}
+	case l.Service != nil && !l.port && !l.Local():
+		return []analyzers.Fix{{Why: fmt.Sprintf("Correct the port where the program's settings name %s: Service %s has %s", l.Address, l.Service.Name, ports(l.Service)), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+	case l.Local() || l.Service == nil:
+		return []analyzers.Fix{{Why: fmt.Sprintf("Correct the address %s, if the program should use another one", l.Address), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
 	case l.known && l.ready == 0:
 		if fix, ok := l.scaleUp(p); ok {
 			return []analyzers.Fix{fix}
 		}
-		return []analyzers.Fix{{Why: "Shows which pods the Service selects and why none is ready; the program comes up by itself once one is", Argv: p.Kubectl(l.Service.Namespace, "describe", "service", l.Service.Name)}}
+		return []analyzers.Fix{{Why: "Show the Service; the program comes up by itself once one of its pods is ready", Argv: p.Kubectl(l.Service.Namespace, "describe", "service", l.Service.Name)}}
 	case !l.since.IsZero():
-		return []analyzers.Fix{{Why: "Starts the program at once instead of after the back-off", Argv: p.Kubectl(c.pod.Namespace, "delete", "pod", c.pod.Name)}}
+		return []analyzers.Fix{{Why: "Delete the pod, so that the program starts now and not after the back-off", Argv: p.Kubectl(c.pod.Namespace, "delete", "pod", c.pod.Name)}}
 	}
-	return []analyzers.Fix{{Why: "Shows the Service, its ports and its endpoints; network policies may keep the program from them", Argv: p.Kubectl(l.Service.Namespace, "describe", "service", l.Service.Name)}}
+	return []analyzers.Fix{{Why: "Show the Service's ports and endpoints; a network policy may block the way to them", Argv: p.Kubectl(l.Service.Namespace, "describe", "service", l.Service.Name)}}
 }
 
 // scaleUp is the fix for a Service whose workload has no replicas.
@@ -260,7 +262,7 @@ func (l link) scaleUp(p *analyzers.Pass) (analyzers.Fix, bool) {
 		t, ok := cluster.Template(w)
 		if n, scales := cluster.Replicas(w); ok && scales && n == 0 && sel.Matches(labels.Set(t.Labels)) && w.GetObjectKind().GroupVersionKind().Kind != "DaemonSet" {
 			ref := cluster.RefOf(w)
-			return analyzers.Fix{Why: fmt.Sprintf("Starts %s, which Service %s selects and which has 0 replicas", ref.Short(), l.Service.Name), Argv: p.Kubectl(ref.Namespace, "scale", ref.Short(), "--replicas=1")}, true
+			return analyzers.Fix{Why: fmt.Sprintf("Scale up %s, which stands behind Service %s and has 0 replicas", ref.Short(), l.Service.Name), Argv: p.Kubectl(ref.Namespace, "scale", ref.Short(), "--replicas=1")}, true
 		}
 	}
 	return analyzers.Fix{}, false
@@ -277,7 +279,7 @@ func renames(p *analyzers.Pass, c crash, from, to string) (analyzers.Fix, bool) 
 		}
 		if i := strings.Index(e.Value, from); i >= 0 && !partOfName(e.Value, i, len(from)) {
 			value := strings.Replace(e.Value, from, to, 1)
-			return analyzers.Fix{Why: fmt.Sprintf("Makes the program connect to %s", to), Argv: p.Kubectl(c.subject.Namespace, "set", "env", c.subject.Short(), "-c", c.status.Name, e.Name+"="+value)}, true
+			return analyzers.Fix{Why: fmt.Sprintf("Make the program connect to %s", to), Argv: p.Kubectl(c.subject.Namespace, "set", "env", c.subject.Short(), "-c", c.status.Name, e.Name+"="+value)}, true
 		}
 	}
 	return analyzers.Fix{}, false

@@ -79,7 +79,7 @@ func reportStartOOM(p *analyzers.Pass, c crash, proof analyzers.Evidence) {
 	f := analyzers.Finding{
 		Code: oomKilled, Subject: c.subject, Part: c.status.Name, Affected: []analyzers.Ref{cluster.RefOf(c.pod)},
 		Summary:  clip(fmt.Sprintf("%s cannot even start within its memory limit of %s%s", c.name(), limit.String(), unitHint(limit)), maxSummary),
-		Evidence: []analyzers.Evidence{proof, {Source: cluster.RefOf(c.pod).String(), Path: field, Quote: limit.String()}},
+		Evidence: []analyzers.Evidence{proof, {Source: cluster.RefOf(c.pod).String(), Path: field, Quote: "limits.memory: " + limit.String()}},
 		Fixes:    raiseLimit(p, c, limit, field),
 	}
 	p.Report(f)

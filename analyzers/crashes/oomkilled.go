@@ -17,7 +17,7 @@ import (
 // container and pod it was the node that ran out.
 var OOMKilled = &analyzers.Analyzer{
 	Name:  "crashes/oom-killed",
-	Doc:   "container that is killed for exceeding its memory limit, or the node's memory",
+	Doc:   "containers that are killed at their memory limit or for the node's memory",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{oomKilled},
 	Run: func(p *analyzers.Pass) error {
@@ -46,7 +46,8 @@ func reportOOM(p *analyzers.Pass, c crash) {
 		what = "its pod's memory limit of"
 	}
 	f := c.finding(oomKilled, fmt.Sprintf("%s is OOM-killed at %s %s%s", c.name(), what, limit.String(), unitHint(limit)))
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: field, Quote: limit.String()})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: field, Quote: "limits.memory: " + limit.String()})
+	f.Evidence[0].Quote = "limits.memory: " + limit.String() + ", " + f.Evidence[0].Quote // both make the case
 	f.Fixes = raiseLimit(p, c, limit, field)
 	if back, ok := c.rollback(p); ok {
 		f.Fixes = append(f.Fixes, back)
@@ -61,11 +62,11 @@ func reportNodeOOM(p *analyzers.Pass, c crash) {
 	if c.pod.Spec.NodeName != "" {
 		node := analyzers.Ref{APIVersion: "v1", Kind: "Node", Name: c.pod.Spec.NodeName}
 		f.CausedBy, f.Shared = []analyzers.Ref{node}, fmt.Sprintf("Node %s ran out of memory", node.Name)
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows how much memory the pods of the node request, and under Events what was killed", Argv: p.Kubectl("", "describe", "node", node.Name)})
+		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what the node's pods request and, under Events, what was killed", Argv: p.Kubectl("", "describe", "node", node.Name)})
 	}
 	if cluster.RollsOut(c.subject) {
 		f.Fixes = append(f.Fixes, analyzers.Fix{
-			Why:  "Requests the memory that the program needs, so that it is not the first to be killed, and bounds it",
+			Why:  "Set a request and a limit, so that the container is not the first to be killed",
 			Argv: p.Kubectl(c.subject.Namespace, "set", "resources", c.subject.Short(), "-c", c.status.Name, "--requests=memory=<size>", "--limits=memory=<size>"),
 		})
 	}
@@ -107,16 +108,16 @@ func unitHint(q resource.Quantity) string {
 
 func raiseLimit(p *analyzers.Pass, c crash, limit resource.Quantity, field string) []analyzers.Fix {
 	if !cluster.RollsOut(c.subject) {
-		return []analyzers.Fix{{Why: "Shows the limit and what the container last did, to raise the one or mend the other", Argv: p.Kubectl(c.subject.Namespace, "describe", c.subject.Short())}}
+		return []analyzers.Fix{{Why: "Show the limit and how the container ended, to raise the one or mend the other", Argv: p.Kubectl(c.subject.Namespace, "describe", c.subject.Short())}}
 	}
 	if field == podLimit {
-		return []analyzers.Fix{{Why: "Raises the limit of the pod, spec.template.spec.resources.limits.memory", Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+		return []analyzers.Fix{{Why: "Raise the pod's limit, spec.template.spec.resources.limits.memory", Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
 	}
 	double := resource.NewQuantity(limit.Value()*2, resource.BinarySI)
-	why := "Doubles the limit; if the program outgrows that too, it leaks or its heap is not bounded (GOMEMLIMIT, -XX:MaxRAMPercentage, --max-old-space-size)"
+	why := "Double the limit; a program that outgrows that too leaks, or needs a bound on its heap (such as GOMEMLIMIT)"
 	if limit.Value() < 16<<20 {
 		double = resource.NewQuantity(128<<20, resource.BinarySI)
-		why = "Gives the container a limit in which a program can start"
+		why = "Set a limit in which a program can start"
 	}
 	return []analyzers.Fix{{Why: why, Argv: p.Kubectl(c.subject.Namespace, "set", "resources", c.subject.Short(), "-c", c.status.Name, "--limits=memory="+double.String())}}
 }

@@ -14,7 +14,7 @@ import (
 // runtime's, not the pod's; the log does not say which of them are too low for whom.
 var OpenFiles = &analyzers.Analyzer{
 	Name:  "crashes/open-files",
-	Doc:   "program that reaches the limit on open files, file watches or processes",
+	Doc:   "programs that reach the limit on open files, file watches or processes",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{openFiles},
 	Run: func(p *analyzers.Pass) error {
@@ -23,7 +23,7 @@ var OpenFiles = &analyzers.Analyzer{
 			f := c.finding(openFiles, c.name()+" "+c.ends()+" at the limit on "+limit+": "+r.Detail, r.evidence(c)...)
 			f.Fixes = []analyzers.Fix{
 				{Why: why, Argv: p.Kubectl("", "debug", "node/"+nodeName(c.pod), "-it", "--image=busybox", "--", "sysctl", "fs.inotify", "fs.file-max", "kernel.pid_max")},
-				c.readLog(p, "Shows whether the program opens more and more without closing it"),
+				c.readLog(p, "Show whether the program opens ever more without closing it"),
 			}
 			p.Report(f)
 		})
@@ -35,9 +35,9 @@ func limitOf(detail string) (limit, why string) {
 	lower := strings.ToLower(detail)
 	switch {
 	case has(lower, "inotify", "watch", "fsnotify"):
-		return "file watches", "Shows the node's limits: fs.inotify.max_user_instances and max_user_watches are shared by all pods of the node, raise them there"
+		return "file watches", "Show the node's limits; raise fs.inotify.max_user_instances and max_user_watches there, which all pods share"
 	case has(lower, "thread", "fork", "process"):
-		return "processes", "Shows the node's limits; the number of processes of one pod is bounded by the kubelet's podPidsLimit"
+		return "processes", "Show the node's limits; the kubelet's podPidsLimit bounds the processes of one pod"
 	}
-	return "open files", "Shows the node's limits; the number of files of one process is set by the container runtime (LimitNOFILE)"
+	return "open files", "Show the node's limits; the container runtime's LimitNOFILE bounds the files of one process"
 }

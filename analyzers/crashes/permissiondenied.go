@@ -1,6 +1,8 @@
 package crashes
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubefathom/fathom/analyzers"
@@ -12,7 +14,7 @@ import (
 // setting is behind it follows from the security context and from what is mounted there.
 var PermissionDenied = &analyzers.Analyzer{
 	Name:  "crashes/permission-denied",
-	Doc:   "program that may not write a file, read one or listen on a low port",
+	Doc:   "programs that may not read or write a file, or listen on a low port",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{permissionDenied},
 	Run: func(p *analyzers.Pass) error {
@@ -20,7 +22,7 @@ var PermissionDenied = &analyzers.Analyzer{
 			d := denialOf(c, r)
 			f := c.finding(permissionDenied, c.name()+" "+d.summary, r.evidence(c)...)
 			if d.field != "" {
-				f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: d.field, Quote: d.value})
+				f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: d.field, Quote: d.field[strings.LastIndexByte(d.field, '.')+1:] + ": " + d.value})
 			}
 			back, hasBack := c.rollback(p)
 			if cluster.RollsOut(c.subject) && d.patch != nil {
@@ -31,7 +33,7 @@ var PermissionDenied = &analyzers.Analyzer{
 			if hasBack {
 				f.Fixes = append(f.Fixes, back)
 			}
-			f.Fixes = append(f.Fixes, c.readLog(p, "Shows what the program did before it was denied"))
+			f.Fixes = append(f.Fixes, c.readLog(p, "Show what the program did before it was denied"))
 			p.Report(f)
 		})
 		return nil

@@ -16,7 +16,7 @@ import (
 // share one network, and pods with hostNetwork share that of their node.
 var PortTaken = &analyzers.Analyzer{
 	Name:  "crashes/port-taken",
-	Doc:   "program that cannot listen on a port that another one has",
+	Doc:   "programs that cannot listen on a port because another one has it",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{portTaken},
 	Run: func(p *analyzers.Pass) error {
@@ -28,7 +28,7 @@ var PortTaken = &analyzers.Analyzer{
 			}
 			by, proof := holder(p, c, port)
 			f := c.finding(portTaken, fmt.Sprintf("%s cannot listen on %s: %s", c.name(), what, by), append(r.evidence(c), proof...)...)
-			f.Fixes = []analyzers.Fix{{Why: "Gives one of the two another port, in its arguments or settings and where others name it", Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+			f.Fixes = []analyzers.Fix{{Why: "Give one of the two another port, in its settings and wherever else the port is named", Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
 			if back, ok := c.rollback(p); ok {
 				f.Fixes = append(f.Fixes, back)
 			}
@@ -85,7 +85,7 @@ func holder(p *analyzers.Pass, c crash, port int) (string, []analyzers.Evidence)
 				return fmt.Sprintf("%s on the same node's network has it", p.Root(pod)), proof(pod, other.Name)
 			}
 		}
-		return fmt.Sprintf("a program on the network of node %s has it", nodeName(c.pod)), []analyzers.Evidence{{Source: cluster.RefOf(c.pod).String(), Path: "spec.hostNetwork", Quote: "true"}}
+		return fmt.Sprintf("a program on the network of node %s has it", nodeName(c.pod)), []analyzers.Evidence{{Source: cluster.RefOf(c.pod).String(), Path: "spec.hostNetwork", Quote: "hostNetwork: true"}}
 	}
 	if len(c.pod.Spec.Containers) > 1 {
 		return "another program in the pod has it", nil

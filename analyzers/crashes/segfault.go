@@ -12,7 +12,7 @@ import (
 // Segfault reports processes that the kernel ended because their machine code went wrong.
 var Segfault = &analyzers.Analyzer{
 	Name:  "crashes/segfault",
-	Doc:   "process that dies of a signal such as SIGSEGV, SIGABRT or SIGILL",
+	Doc:   "processes that die of a signal such as SIGSEGV, SIGABRT or SIGILL",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{segfault},
 	Run: func(p *analyzers.Pass) error {
@@ -23,7 +23,7 @@ var Segfault = &analyzers.Analyzer{
 			if back, ok := c.rollback(p); ok {
 				f.Fixes = append(f.Fixes, back)
 			}
-			f.Fixes = append(f.Fixes, c.readLog(p, "Shows what the program did last; for more, take a core dump or run the image with a debugger"))
+			f.Fixes = append(f.Fixes, c.readLog(p, "Show what the program did last; a core dump or a debugger tells more"))
 			p.Report(f)
 		})
 		return nil

@@ -25,7 +25,7 @@ const (
 // subject.
 var SidecarBlocks = &analyzers.Analyzer{
 	Name:  "crashes/sidecar-blocks",
-	Doc:   "Job whose work is done and whose pod is kept running by a sidecar",
+	Doc:   "Jobs whose work is done and whose pod a sidecar keeps running",
 	Needs: []schema.GroupKind{cluster.Pods},
 	Emits: []analyzers.Code{sidecarBlocks},
 	Run: func(p *analyzers.Pass) error {
@@ -70,10 +70,10 @@ func reportSidecar(p *analyzers.Pass, pod *corev1.Pod) {
 		}
 		f := analyzers.Finding{
 			Code: sidecarBlocks, Subject: c.subject, Part: status.Name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
-			Summary: clip(fmt.Sprintf("%s %s is done but does not complete: container %s keeps its pod running", c.subject.Kind, c.subject.Name, status.Name), maxSummary),
+			Summary: clip(fmt.Sprintf("Container %s keeps running, so the Job never completes although its work is done", status.Name), maxSummary),
 			Evidence: []analyzers.Evidence{
 				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + last.Name + "].state.terminated", Quote: "exitCode: 0, reason: " + last.State.Terminated.Reason, At: since},
-				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].state.running.startedAt", Quote: status.State.Running.StartedAt.UTC().Format(time.RFC3339), At: status.State.Running.StartedAt.Time},
+				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].state.running.startedAt", Quote: "startedAt: " + status.State.Running.StartedAt.UTC().Format(time.RFC3339), At: status.State.Running.StartedAt.Time},
 			},
 			Fixes: sidecarFixes(p, c),
 		}
@@ -100,7 +100,7 @@ func sidecar(c *corev1.Container) bool {
 }
 
 func sidecarFixes(p *analyzers.Pass, c crash) []analyzers.Fix {
-	native := analyzers.Fix{Why: fmt.Sprintf("Makes %s a native sidecar, which ends with the work: under initContainers, with restartPolicy: Always", c.status.Name)}
+	native := analyzers.Fix{Why: fmt.Sprintf("Make %s a native sidecar, which ends with the work: put it under initContainers with restartPolicy: Always", c.status.Name)}
 	if c.subject.Kind == "CronJob" { // the template of a Job cannot be changed
 		native.Argv = p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())
 	}
@@ -108,5 +108,5 @@ func sidecarFixes(p *analyzers.Pass, c crash) []analyzers.Fix {
 	if c.status.Name == "istio-proxy" {
 		end = []string{"exec", c.pod.Name, "-c", c.status.Name, "--", "pilot-agent", "request", "POST", "quitquitquit"}
 	}
-	return []analyzers.Fix{native, {Why: "Ends the sidecar of this run, so that the Job completes", Argv: p.Kubectl(c.pod.Namespace, end...)}}
+	return []analyzers.Fix{native, {Why: "End the sidecar of this run, so that the Job completes", Argv: p.Kubectl(c.pod.Namespace, end...)}}
 }

@@ -65,18 +65,33 @@ func native(code int32, kind Kind) bool {
 	return slices.Contains([]int32{128 + 4, 128 + 5, 128 + 7, 128 + 8, 128 + 11}, code)
 }
 
-// each calls report for the crashes that have this code. mayBe sorts out cheaply, before
-// any log is read, those that cannot have it; it may be nil.
+// each calls report for the crashes that have this code and that mayBe lets through; it
+// may be nil.
 func each(p *analyzers.Pass, code analyzers.Code, mayBe func(crash) bool, report func(crash, reason)) {
-	list := crashed(p)
-	if mayBe != nil {
-		list = slices.DeleteFunc(list, func(c crash) bool { return !mayBe(c) })
-	}
-	for i, r := range reasons(p, list) {
-		if verdict(p, list[i], r).ID == code.ID {
-			report(list[i], r)
+	for _, j := range judged(p) {
+		if j.code == code.ID && (mayBe == nil || mayBe(j.crash)) {
+			report(j.crash, j.reason)
 		}
 	}
+}
+
+// A judgement is a crash with its reason and its code.
+type judgement struct {
+	crash  crash
+	reason reason
+	code   string
+}
+
+// judged gives all crashes their codes, once for all checks of this package.
+func judged(p *analyzers.Pass) []judgement {
+	return cluster.Derive(p.Snapshot, "crashes.judged", func() []judgement {
+		list := crashed(p)
+		var out []judgement
+		for i, r := range reasons(p, list) {
+			out = append(out, judgement{list[i], r, verdict(p, list[i], r).ID})
+		}
+		return out
+	})
 }
 
 // failed is the mayBe of codes that the log decides.

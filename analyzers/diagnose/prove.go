@@ -15,8 +15,9 @@ import (
 const maxProofs = 10
 
 // Prove tries the fixes that are patches: each is applied to a copy of the snapshot,
-// the analyzers run again, and the fix is marked proven when its finding is gone and no
-// new one stands. The other fixes are marked suggested. It changes diagnoses in place.
+// the analyzers run again over the patched object's namespace, and the fix is marked
+// proven when its finding is gone and no new one stands. The other fixes are marked
+// suggested. It changes diagnoses in place.
 func Prove(ctx context.Context, s *cluster.Snapshot, list []*analyzers.Analyzer, diagnoses []Diagnosis, before []analyzers.Finding) {
 	left := maxProofs
 	known := map[string]bool{}
@@ -45,6 +46,11 @@ func mends(ctx context.Context, s *cluster.Snapshot, list []*analyzers.Analyzer,
 	after, err := s.With(fix.Patch.Target, fix.Patch.Data)
 	if err != nil || !simulated(s, after, root, fix.Patch.Target) {
 		return false
+	}
+	// What a patch in a namespace changes shows there; looking at all others again would
+	// take as long as the scan itself, for each fix.
+	if ns := fix.Patch.Target.Namespace; ns != "" {
+		after = after.Narrow([]string{ns})
 	}
 	result := analyzers.Run(ctx, after, list)
 	if len(result.Failed) > 0 {

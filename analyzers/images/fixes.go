@@ -77,20 +77,20 @@ func (f *pull) rollback(p *analyzers.Pass, known string) []analyzers.Fix {
 	root := p.Root(f.pod)
 	if last.template {
 		return []analyzers.Fix{{
-			Why:  "The template names " + short(last.image) + " already: delete the pod, so that it is created again from it",
+			Why:  "Delete the pod: it is created again from the template, which names " + short(last.image) + " already",
 			Argv: p.Kubectl(f.pod.Namespace, "delete", "pod", f.pod.Name),
 		}}
 	}
 	var out []analyzers.Fix
 	if last.image != known {
-		why := "Goes back to the image of the revision before"
+		why := "Go back to the image of the previous revision"
 		if last.ready {
-			why = "Goes back to the image that the ready pods have"
+			why = "Go back to the image that the ready pods have"
 		}
 		out = append(out, f.setImage(p, last.image, why))
 	}
 	if last.undo {
-		out = append(out, analyzers.Fix{Why: "Goes back to the whole revision before", Argv: p.Kubectl(root.Namespace, "rollout", "undo", root.Short())})
+		out = append(out, analyzers.Fix{Why: "Roll back to the previous revision", Argv: p.Kubectl(root.Namespace, "rollout", "undo", root.Short())})
 	}
 	return out
 }
@@ -104,7 +104,7 @@ func (f *pull) setImage(p *analyzers.Pass, image, why string) analyzers.Fix {
 	target := p.Root(f.pod)
 	if target.Kind == "Job" {
 		target = cluster.RefOf(f.pod)
-		why += "; a Job's template stays as it is, so do the same in its manifest"
+		why += "; change the Job's manifest too, as its template stays as it is"
 	}
 	if !settable[target.Kind] || strings.HasPrefix(f.path, "spec.volumes") {
 		return analyzers.Fix{Why: why + ": " + short(image), Argv: p.Kubectl(target.Namespace, "edit", target.Short())}

@@ -31,11 +31,11 @@ func (f *pull) reportInvalidName(p *analyzers.Pass) {
 		Evidence: f.evidence(),
 	}
 	if better != "" {
-		finding.Fixes = append(finding.Fixes, f.setImage(p, better, "Writes the image name as it must be"))
+		finding.Fixes = append(finding.Fixes, f.setImage(p, better, "Correct the image name"))
 	}
 	finding.Fixes = append(finding.Fixes, f.rollback(p, better)...)
 	if len(finding.Fixes) == 0 {
-		finding.Fixes = append(finding.Fixes, f.setImage(p, "<registry>/<repository>:<tag>", "Sets a valid image name"))
+		finding.Fixes = append(finding.Fixes, f.setImage(p, "<registry>/<repository>:<tag>", "Set a valid image name"))
 	}
 	f.report(p, finding)
 }
@@ -70,9 +70,9 @@ func mistake(image string) (why, better string) {
 	case hasDigest && digest == "":
 		return "the digest after @ is empty", ""
 	case hasDigest && strings.HasPrefix(digest, "sha256:") && !sha256Shape.MatchString(digest):
-		return "a sha256 digest has 64 hexadecimal digits, this one not", ""
+		return "a sha256 digest has 64 hexadecimal digits, and this one does not", ""
 	case hasDigest && !digestShape.MatchString(digest):
-		return sayf("%q is no digest", clip(digest)), ""
+		return sayf("%q is not a digest", clip(digest)), ""
 	}
 	if tag := slashed(name); tag != "" {
 		return sayf("the tag %q must not contain a slash", clip(tag)), ""
@@ -93,7 +93,7 @@ func mistake(image string) (why, better string) {
 	case hasTag && strings.Contains(tag, ":"):
 		return sayf("it has two tags, %s", strings.ReplaceAll(tag, ":", " and ")), ""
 	case hasTag && !tagShape.MatchString(tag):
-		return sayf("%q is no valid tag", clip(tag)), ""
+		return sayf("%q is not a valid tag", clip(tag)), ""
 	}
 	path := parse(repo).repo
 	if !strings.Contains(repo, "/") {
@@ -104,7 +104,7 @@ func mistake(image string) (why, better string) {
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if !partShape.MatchString(part) {
-			return sayf("%q is no valid part of a repository", part), ""
+			return sayf("%q is not a valid part of a repository", part), ""
 		}
 	}
 	if len(repo) > 255 {

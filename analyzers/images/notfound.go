@@ -43,9 +43,9 @@ func (f *pull) reportNotFound(p *analyzers.Pass, c *catalog) {
 	// A version that only differs in its digits is rather not pushed yet than misspelled:
 	// then the image that the workload had is the surer way out.
 	if ok && (!near.version || len(rollback) == 0) {
-		why := "Takes the image that was probably meant"
+		why := "Use the image that was probably meant"
 		if !near.owner.IsZero() {
-			why = "Takes the image that " + near.owner.String() + " has"
+			why = "Use the image that " + near.owner.String() + " has"
 			evidence = append(evidence, analyzers.Evidence{Source: near.owner.String(), Path: "image", Quote: clip(near.image)})
 		}
 		fixes = append(fixes, f.setImage(p, near.image, why))
@@ -54,7 +54,7 @@ func (f *pull) reportNotFound(p *analyzers.Pass, c *catalog) {
 	}
 	fixes = append(fixes, rollback...)
 	if len(fixes) == 0 {
-		fixes = append(fixes, f.setImage(p, r.familiar()+":<tag>", "Takes a tag that exists in the registry"))
+		fixes = append(fixes, f.setImage(p, r.familiar()+":<tag>", "Take a tag that exists in the registry"))
 	}
 	f.report(p, analyzers.Finding{Summary: sentence(what, hint), Evidence: f.evidence(evidence...), Fixes: fixes})
 }

@@ -28,11 +28,11 @@ var NotLoaded = &analyzers.Analyzer{
 func (f *pull) reportNotLoaded(p *analyzers.Pass) {
 	finding := analyzers.Finding{
 		Summary:  sentence(sayf("Image %s is not on the node, and imagePullPolicy is Never", short(f.image))),
-		Evidence: f.evidence(analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: strings.Replace(f.path, ".image", ".imagePullPolicy", 1), Quote: string(f.policy)}),
+		Evidence: f.evidence(analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: strings.Replace(f.path, ".image", ".imagePullPolicy", 1), Quote: "imagePullPolicy: " + string(f.policy)}),
 	}
-	load := analyzers.Fix{Why: "Loads the image from your machine into the node's runtime", Argv: loadCommand(p, f)}
+	load := analyzers.Fix{Why: "Load the image from your machine into the cluster's nodes", Argv: loadCommand(p, f)}
 	if load.Argv == nil {
-		load.Why = "On node " + f.pod.Spec.NodeName + ": loads the image from an archive that docker save wrote"
+		load.Why = "On node " + f.pod.Spec.NodeName + ", load the image from an archive that docker save wrote"
 		load.Argv = []string{"ctr", "-n", "k8s.io", "images", "import", parse(f.image).name() + ".tar"}
 	}
 	finding.Fixes = append(finding.Fixes, load)
@@ -42,7 +42,7 @@ func (f *pull) reportNotLoaded(p *analyzers.Pass) {
 	} else if templated[root.Kind] && strings.HasPrefix(f.path, "spec.containers") {
 		patch := sayf(`{"spec":{"template":{"spec":{"containers":[{"name":%q,"imagePullPolicy":"IfNotPresent"}]}}}}`, f.container)
 		finding.Fixes = append(finding.Fixes, analyzers.Fix{
-			Why:  "Lets the node pull the image, if " + parse(f.image).registry() + " has it",
+			Why:  "Let the node pull the image, if " + parse(f.image).registry() + " has it",
 			Argv: p.Kubectl(root.Namespace, "patch", root.Short(), "--type", "strategic", "-p", patch),
 		})
 	}

@@ -49,14 +49,14 @@ func (f *pull) reportPlatform(p *analyzers.Pass) {
 		root := p.Root(f.pod)
 		patch := sayf(`{"spec":{"template":{"spec":{"nodeSelector":{%q:%q}}}}}`, corev1.LabelArchStable, arch)
 		finding.Fixes = append(finding.Fixes, analyzers.Fix{
-			Why:  "Keeps the pods on " + arch + " nodes, where pods with this image run",
+			Why:  "Keep the pods on " + arch + " nodes, where this image runs",
 			Argv: p.Kubectl(root.Namespace, "patch", root.Short(), "--type", "strategic", "-p", patch),
 		})
 	}
 	finding.Fixes = append(finding.Fixes, f.rollback(p, "")...)
 	if strings.Contains(platform, "/") {
 		finding.Fixes = append(finding.Fixes, analyzers.Fix{
-			Why:  "Builds the image for the node's platform too; run it where the Dockerfile is",
+			Why:  "Build the image for the node's platform too, where its Dockerfile is",
 			Argv: []string{"docker", "buildx", "build", "--platform", platforms(p, platform), "--tag", f.image, "--push", "."},
 		})
 	}

@@ -40,10 +40,10 @@ func TestMistake(t *testing.T) {
 		"registry.corp/web/:1":                {"a part between two slashes is empty", ""},
 		"nginx:feature/x":                     {`the tag "feature/x" must not contain a slash`, ""},
 		"registry.corp:5000/web:feature/x":    {`the tag "feature/x" must not contain a slash`, ""},
-		"registry.corp/web:1.0+build":         {`"1.0+build" is no valid tag`, ""},
-		"nginx@sha256:abc":                    {"a sha256 digest has 64 hexadecimal digits, this one not", ""},
+		"registry.corp/web:1.0+build":         {`"1.0+build" is not a valid tag`, ""},
+		"nginx@sha256:abc":                    {"a sha256 digest has 64 hexadecimal digits, and this one does not", ""},
 		"nginx@":                              {"the digest after @ is empty", ""},
-		"registry.corp/-web:1":                {`"-web" is no valid part of a repository`, ""},
+		"registry.corp/-web:1":                {`"-web" is not a valid part of a repository`, ""},
 		"nginx@sha256:" + digits:              {"the runtime cannot parse it", ""},
 		"nginx:1.29":                          {"the runtime cannot parse it", ""},
 	} {

@@ -23,7 +23,7 @@ var Slow = &analyzers.Analyzer{
 		for f := range pullsWith(p, slow) {
 			f.report(p, analyzers.Finding{
 				Severity: analyzers.Error,
-				Summary:  sentence(sayf("Pull of image %s was given up before it was complete: %s", short(f.image), plain(f.essence()))),
+				Summary:  sentence(sayf("Pull of image %s was given up half-way: %s", short(f.image), plain(f.essence()))),
 				Evidence: f.evidence(),
 				Fixes:    append(f.rollback(p, ""), f.watch(p)),
 			})
@@ -70,7 +70,7 @@ func reportPulling(p *analyzers.Pass, pod *corev1.Pod) {
 		}
 		f.report(p, analyzers.Finding{
 			Severity: severity,
-			Summary:  sentence(sayf("Image %s has been pulled for %s and is not there yet", short(f.image), minutes)),
+			Summary:  sentence(sayf("Image %s is still being pulled after %s", short(f.image), minutes)),
 			Evidence: []analyzers.Evidence{
 				{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)},
 				{Source: cluster.RefOf(pod).String(), Path: "spec.nodeName", Quote: pod.Spec.NodeName},
@@ -89,7 +89,7 @@ func pulling(p *analyzers.Pass, f *pull) (*corev1.Event, bool) {
 
 func (f *pull) watch(p *analyzers.Pass) analyzers.Fix {
 	return analyzers.Fix{
-		Why:  "Shows what else the node pulls at the same time; by default it pulls one image after the other",
+		Why:  "Show the pods of the node: by default it pulls one image after the other",
 		Argv: p.Kubectl("", "get", "pods", "--all-namespaces", "--field-selector", "spec.nodeName="+f.pod.Spec.NodeName),
 	}
 }

@@ -77,11 +77,11 @@ func reportStale(p *analyzers.Pass, key build, a, b running) {
 	f := pull{pod: b.pod, container: key.container, image: key.image, code: staleTag}
 	path := "status.containerStatuses[" + key.container + "].imageID"
 	f.report(p, analyzers.Finding{
-		Summary: sentence(sayf("Pods of one revision run different builds of %s: the tag was pushed again", short(key.image))),
+		Summary: sentence(sayf("Pods run different builds of %s: the tag was pushed again", short(key.image))),
 		Evidence: []analyzers.Evidence{
 			{Source: cluster.RefOf(a.pod).String(), Path: path, Quote: a.id, At: a.pod.CreationTimestamp.Time},
 			{Source: cluster.RefOf(b.pod).String(), Path: path, Quote: b.id, At: b.pod.CreationTimestamp.Time},
 		},
-		Fixes: []analyzers.Fix{f.setImage(p, parse(key.image).familiar()+"@"+newest.digest(), "Pins all pods to the build of the newest one")},
+		Fixes: []analyzers.Fix{f.setImage(p, parse(key.image).familiar()+"@"+newest.digest(), "Pin all pods to the build that the newest one runs")},
 	})
 }

@@ -46,7 +46,7 @@ func (f *pull) reportUnauthorized(p *analyzers.Pass) {
 		Evidence: f.evidence(proof...),
 	}
 	create := analyzers.Fix{
-		Why: "Creates a pull secret with a login for " + r.registry(),
+		Why: "Create a pull secret with a login for " + r.registry(),
 		Argv: p.Kubectl(f.pod.Namespace, "create", "secret", "docker-registry", "registry-login",
 			"--docker-server="+server(r.host), "--docker-username=<user>", "--docker-password=<password>"),
 	}
@@ -57,16 +57,16 @@ func (f *pull) reportUnauthorized(p *analyzers.Pass) {
 		finding.CausedBy = []analyzers.Ref{ref, registryRef(r.host)}
 		finding.Shared = sayf("Pull secret %s/%s does not exist", f.pod.Namespace, missing)
 		create.Argv[slices.Index(create.Argv, "registry-login")] = missing
-		create.Why = "Creates the pull secret that the pod names"
+		create.Why = "Create the pull secret that the pod names"
 		finding.Fixes = append(finding.Fixes, create)
 	case len(secrets) == 0:
 		finding.Summary = sentence(sayf("Registry %s %s", r.registry(), answer), ": the pod has no pull secret")
-		finding.Evidence = append(finding.Evidence, analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: "[]"})
+		finding.Evidence = append(finding.Evidence, analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: "imagePullSecrets: []"})
 		finding.Fixes = append(finding.Fixes, f.useSecret(p, create)...)
 	default:
 		finding.Summary = sentence(sayf("Registry %s %s", r.registry(), answer), ", also with pull secret "+strings.Join(secrets, ", "))
-		finding.Evidence = append(finding.Evidence, analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: strings.Join(secrets, ", ")})
-		create.Why += "; name it in imagePullSecrets beside " + secrets[0]
+		finding.Evidence = append(finding.Evidence, analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: "imagePullSecrets: " + strings.Join(secrets, ", ")})
+		create.Why += ", and name it in imagePullSecrets beside " + secrets[0]
 		finding.Fixes = append(finding.Fixes, create)
 	}
 	finding.Fixes = append(finding.Fixes, f.rollback(p, "")...)
@@ -106,7 +106,7 @@ func (f *pull) missingSecret(p *analyzers.Pass, names []string) (string, []analy
 		switch {
 		case exists:
 		case p.Sees(cluster.Secrets, f.pod.Namespace):
-			return name, []analyzers.Evidence{{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: name}}
+			return name, []analyzers.Evidence{{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: "imagePullSecrets: " + name}}
 		case said && slices.Contains(strings.FieldsFunc(ev.Message, func(r rune) bool { return strings.ContainsRune("(), ", r) }), name):
 			return name, []analyzers.Evidence{{Source: "Event on " + cluster.RefOf(f.pod).String(), Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)}}
 		}
@@ -132,7 +132,7 @@ func (f *pull) useSecret(p *analyzers.Pass, create analyzers.Fix) []analyzers.Fi
 			break
 		}
 		return []analyzers.Fix{{
-			Why:  sayf("Uses the pull secret %s, with which %s pulls from the same registry", names[0], p.Root(other)),
+			Why:  sayf("Use the pull secret %s, with which %s pulls from the same registry", names[0], p.Root(other)),
 			Argv: p.Kubectl(root.Namespace, "patch", root.Short(), "--type", "strategic", "-p", patch),
 		}}
 	}
@@ -141,7 +141,7 @@ func (f *pull) useSecret(p *analyzers.Pass, create analyzers.Fix) []analyzers.Fi
 		account = "default"
 	}
 	return []analyzers.Fix{create, {
-		Why:  "Gives the pull secret to all new pods of the service account " + account,
+		Why:  "Give the pull secret to all new pods of service account " + account,
 		Argv: p.Kubectl(f.pod.Namespace, "patch", "serviceaccount", account, "-p", `{"imagePullSecrets":[{"name":"registry-login"}]}`),
 	}}
 }

@@ -44,7 +44,7 @@ func (f *pull) reportUnpulled(p *analyzers.Pass) {
 	}
 	if len(finding.Fixes) == 0 {
 		finding.Fixes = []analyzers.Fix{{
-			Why:  "Shows the messages of the next try; the kubelet tries again every 5 minutes at the latest",
+			Why:  "Show the messages of the next attempt, which comes within 5 minutes",
 			Argv: p.Kubectl(f.pod.Namespace, "describe", "pod", f.pod.Name),
 		}}
 	}

@@ -42,12 +42,12 @@ func (f *pull) reportUnreachable(p *analyzers.Pass, c *catalog) {
 		Shared:   sayf("Registry %s %s", host, why),
 		Evidence: f.evidence(analyzers.Evidence{Source: cluster.RefOf(f.pod).String(), Path: "spec.nodeName", Quote: f.pod.Spec.NodeName}),
 	}
-	check := analyzers.Fix{Why: "Tries from the node itself whether the registry answers", Argv: f.nodeShell(p, "wget", "-T", "5", "-O", "-", "https://"+host+"/v2/")}
+	check := analyzers.Fix{Why: "Test from the node itself whether the registry answers", Argv: f.nodeShell(p, "wget", "-T", "5", "-O", "-", "https://"+host+"/v2/")}
 	if dns {
-		check = analyzers.Fix{Why: "Asks the node's own name servers, which pods do not use", Argv: f.nodeShell(p, "nslookup", strings.Split(host, ":")[0])}
+		check = analyzers.Fix{Why: "Look the name up on the node's own name servers, which differ from those of pods", Argv: f.nodeShell(p, "nslookup", strings.Split(host, ":")[0])}
 		if near, ok := analyzers.Nearest(host, c.registries(p)); ok {
 			finding.Summary = sentence(finding.Summary, "; "+near+" was probably meant")
-			finding.Fixes = append(finding.Fixes, f.setImage(p, strings.Replace(f.image, r.host, near, 1), "Takes the registry that other images of the cluster come from"))
+			finding.Fixes = append(finding.Fixes, f.setImage(p, strings.Replace(f.image, r.host, near, 1), "Use the registry that other images of the cluster come from"))
 		}
 	}
 	finding.Fixes = append(finding.Fixes, f.rollback(p, "")...)

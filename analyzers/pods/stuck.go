@@ -17,7 +17,7 @@ import (
 // other checks: this one says that it hurts, and is all there is when they know nothing.
 var Stuck = &analyzers.Analyzer{
 	Name:  "pods/stuck",
-	Doc:   "pods that stand still on their node before their containers start",
+	Doc:   "pods that are stuck on their node before their containers start",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{stuckCreating},
 	Run: func(p *analyzers.Pass) error {
@@ -65,12 +65,12 @@ func reportStuck(p *analyzers.Pass, pod *corev1.Pod) {
 	case c != nil:
 		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.conditions[PodReadyToStartContainers]", Quote: clip(c.Message), At: c.LastTransitionTime.Time})
 	}
-	evidence = append(evidence, analyzers.Evidence{Source: source, Path: "spec.nodeName", Quote: pod.Spec.NodeName, At: w.scheduledAt})
+	evidence = append(evidence, analyzers.Evidence{Source: source, Path: "spec.nodeName", Quote: "nodeName: " + pod.Spec.NodeName, At: w.scheduledAt})
 	p.Report(analyzers.Finding{
 		Code: stuckCreating, Subject: p.Root(pod), Affected: []analyzers.Ref{cluster.RefOf(pod)},
 		Summary: summary, Evidence: evidence,
 		Fixes: []analyzers.Fix{{
-			Why:  "Shows all that was tried for the pod, the newest last",
+			Why:  "Show all events of the pod, the newest last",
 			Argv: p.Kubectl(pod.Namespace, "events", "--for", "pod/"+pod.Name),
 		}},
 	})

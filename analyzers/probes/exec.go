@@ -15,7 +15,7 @@ import (
 // ran says is the probe's answer and another matter.
 var ExecProbe = &analyzers.Analyzer{
 	Name:  "probes/exec-probe",
-	Doc:   "exec probe whose command is missing in the image or takes too long",
+	Doc:   "exec probes whose command is not in the image or takes too long",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{execProbe},
 	Run: func(p *analyzers.Pass) error {
@@ -28,11 +28,11 @@ var ExecProbe = &analyzers.Analyzer{
 			if t.failure.mode == slow {
 				now := int(or(t.probe.TimeoutSeconds, defaultTimeout))
 				f.Evidence = append(f.Evidence, t.spec("timeoutSeconds", strconv.Itoa(now)))
-				if fix, ok := t.change(p, fmt.Sprintf("Gives the command %d s; a command that starts a runtime or a client needs some", max(5, 5*now)), map[string]any{"timeoutSeconds": max(5, 5*now)}, t.which); ok {
+				if fix, ok := t.change(p, fmt.Sprintf("Raise the timeout to %d s; a command that starts a runtime or a client is slow", max(5, 5*now)), map[string]any{"timeoutSeconds": max(5, 5*now)}, t.which); ok {
 					f.Fixes = append(f.Fixes, fix)
 				}
 			} else {
-				f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Asks with httpGet, tcpSocket or grpc, which need no program in the image; or put the command into the image", Argv: p.Kubectl(t.subject.Namespace, "edit", t.subject.Short())})
+				f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Probe with httpGet, tcpSocket or grpc, or put the command into the image", Argv: p.Kubectl(t.subject.Namespace, "edit", t.subject.Short())})
 			}
 			if back, ok := t.back(p); ok {
 				f.Fixes = append(f.Fixes, back)

@@ -39,7 +39,7 @@ func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".restartCount", Quote: fmt.Sprintf("restartCount: %d, last exitCode: %d", t.status.RestartCount, end.ExitCode), At: end.FinishedAt.Time})
 		}
 	} else {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".ready", Quote: "false", At: t.since})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".ready", Quote: "ready: false", At: t.since})
 	}
 	return f
 }
@@ -63,7 +63,7 @@ func (t *trouble) path() string {
 
 // spec is the evidence of one field of the probe.
 func (t *trouble) spec(name, value string) analyzers.Evidence {
-	return analyzers.Evidence{Source: cluster.RefOf(t.pod).String(), Path: "spec.containers[" + t.container.Name + "]." + field(t.which) + "." + name, Quote: value}
+	return analyzers.Evidence{Source: cluster.RefOf(t.pod).String(), Path: "spec.containers[" + t.container.Name + "]." + field(t.which) + "." + name, Quote: name + ": " + value}
 }
 
 // happens says how the probe fails, as the second half of "its readiness probe …".
@@ -78,13 +78,13 @@ func (t *trouble) happens() string {
 	case status:
 		return fmt.Sprintf("%s answers %d", ask, t.failure.code)
 	case refused:
-		return fmt.Sprintf("%s finds nothing that listens there", ask)
+		return fmt.Sprintf("%s is refused", ask)
 	case silent:
 		return fmt.Sprintf("%s gets no answer within %s", ask, timeout(t.probe))
 	case scheme:
-		return fmt.Sprintf("%s uses HTTPS, and the program speaks HTTP there", ask)
+		return fmt.Sprintf("%s uses HTTPS, but the program speaks HTTP", ask)
 	case garbled:
-		return fmt.Sprintf("%s uses HTTP, and the program speaks something else on port %d", ask, number)
+		return fmt.Sprintf("%s uses HTTP, but the program speaks something else on port %d", ask, number)
 	case portName:
 		return fmt.Sprintf("names a port that the container does not declare: %s", said)
 	case unserved:
@@ -137,7 +137,7 @@ func (t *trouble) blame(p *analyzers.Pass, f *analyzers.Finding) bool {
 	f.Summary = clip(f.Summary + ", as " + text)
 	f.Evidence = append(f.Evidence, proof)
 	f.CausedBy, f.Shared = []analyzers.Ref{ref}, fmt.Sprintf("Service %s has no ready endpoint", ref.Name)
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows which pods the Service selects and why none is ready", Argv: p.Kubectl(ref.Namespace, "describe", "service", ref.Name)})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show the Service's selector and its endpoints, of which none is ready", Argv: p.Kubectl(ref.Namespace, "describe", "service", ref.Name)})
 	return true
 }
 
@@ -155,7 +155,7 @@ func (t *trouble) back(p *analyzers.Pass) (analyzers.Fix, bool) {
 	if !ok {
 		return analyzers.Fix{}, false
 	}
-	return analyzers.Fix{Why: fmt.Sprintf("Goes back from revision %d, with which this came, to the one that still runs well", bad), Argv: p.Kubectl(t.subject.Namespace, "rollout", "undo", t.subject.Short())}, true
+	return analyzers.Fix{Why: fmt.Sprintf("Roll back revision %d, which brought this; the one before still runs well", bad), Argv: p.Kubectl(t.subject.Namespace, "rollout", "undo", t.subject.Short())}, true
 }
 
 // kubectl logs --timestamps puts the time in RFC 3339 and one space before each line.

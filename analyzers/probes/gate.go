@@ -23,7 +23,7 @@ const (
 // of that condition can set it.
 var GatePending = &analyzers.Analyzer{
 	Name:  "probes/gate-pending",
-	Doc:   "pod whose containers are ready and that waits for a readiness gate",
+	Doc:   "pods whose containers are ready and that wait for a readiness gate",
 	Needs: []schema.GroupKind{cluster.Pods},
 	Emits: []analyzers.Code{gatePending},
 	Run: func(p *analyzers.Pass) error {
@@ -65,13 +65,13 @@ func reportGate(p *analyzers.Pass, pod *corev1.Pod, gate corev1.PodConditionType
 			what += " (" + c.Message + ")"
 		}
 	}
-	f.Summary = clip(fmt.Sprintf("Pods of %s are ready but for readiness gate %s, %s", f.Subject.Short(), gate, what))
+	f.Summary = clip(fmt.Sprintf("Its pods are ready except for readiness gate %s, %s", gate, what))
 	if r := cluster.PodCondition(pod, corev1.PodReady); r != nil {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: "status.conditions[Ready]", Quote: strings.TrimSpace(r.Reason + ": " + r.Message), At: r.LastTransitionTime.Time})
 	}
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: "status.conditions[ContainersReady]", Quote: "True", At: ready.LastTransitionTime.Time})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: "status.conditions[ContainersReady]", Quote: "ContainersReady: True", At: ready.LastTransitionTime.Time})
 	if c != nil {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: "status.conditions[" + string(gate) + "]", Quote: strings.TrimSpace(string(c.Status) + " " + c.Reason + " " + c.Message), At: c.LastTransitionTime.Time})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: "status.conditions[" + string(gate) + "]", Quote: strings.TrimSpace(string(gate) + ": " + string(c.Status) + " " + c.Reason + " " + c.Message), At: c.LastTransitionTime.Time})
 	}
 	if waits < gateOverdue {
 		f.Severity = analyzers.Warning
@@ -84,11 +84,11 @@ func reportGate(p *analyzers.Pass, pod *corev1.Pod, gate corev1.PodConditionType
 func gateFixes(p *analyzers.Pass, subject analyzers.Ref, gate corev1.PodConditionType) []analyzers.Fix {
 	switch {
 	case strings.Contains(string(gate), "elbv2.k8s.aws"):
-		return []analyzers.Fix{{Why: "Shows why the load balancer controller does not register the pods, or calls them unhealthy", Argv: p.Kubectl("kube-system", "logs", "deployment/aws-load-balancer-controller", "--tail=100")},
-			{Why: "Shows the target group bindings and their health checks", Argv: p.Kubectl(subject.Namespace, "describe", "targetgroupbindings")}}
+		return []analyzers.Fix{{Why: "Show why the load balancer controller does not register the pods or calls them unhealthy", Argv: p.Kubectl("kube-system", "logs", "deployment/aws-load-balancer-controller", "--tail=100")},
+			{Why: "Show the target group bindings and their health checks", Argv: p.Kubectl(subject.Namespace, "describe", "targetgroupbindings")}}
 	case strings.Contains(string(gate), "load-balancer-neg-ready"):
-		return []analyzers.Fix{{Why: "Shows the Services of the network endpoint groups and the events of their controller", Argv: p.Kubectl(subject.Namespace, "describe", "services")}}
+		return []analyzers.Fix{{Why: "Show the Services of the network endpoint groups and the events of their controller", Argv: p.Kubectl(subject.Namespace, "describe", "services")}}
 	}
-	why := fmt.Sprintf("Removes the gate from the template if no controller sets %s any more; otherwise look at that controller's log", gate)
+	why := fmt.Sprintf("Remove the gate from the template, if no controller sets %s any more", gate)
 	return []analyzers.Fix{{Why: why, Argv: p.Kubectl(subject.Namespace, "edit", subject.Short())}}
 }

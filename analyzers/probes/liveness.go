@@ -16,7 +16,7 @@ import (
 // nothing: 0 or 143 from a program that stops when asked to, 137 from one that does not.
 var LivenessKills = &analyzers.Analyzer{
 	Name:  "probes/liveness-kills",
-	Doc:   "container that is restarted because its liveness or startup probe fails",
+	Doc:   "containers that are restarted because their liveness or startup probe fails",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{livenessKills},
 	Run: func(p *analyzers.Pass) error {
@@ -26,7 +26,7 @@ var LivenessKills = &analyzers.Analyzer{
 			late := t.late()
 			switch {
 			case isWrong:
-				text += ", while " + wrong.why
+				text += ", but " + wrong.why
 			case late:
 				text = fmt.Sprintf("Container %s is restarted before it is up: its %s probe %s, %s after the start", t.container.Name, t.which, t.happens(), budget(t.probe))
 			}
@@ -47,9 +47,9 @@ var LivenessKills = &analyzers.Analyzer{
 			if back, ok := t.back(p); ok {
 				f.Fixes = append(f.Fixes, back)
 			}
-			why := "Shows what the program did until it was stopped"
+			why := "Show what the program did until it was stopped"
 			if end, _ := cluster.End(t.status); end != nil && end.ExitCode == 137 {
-				why += "; it ignores SIGTERM, as it ended only with SIGKILL (exit code 137)"
+				why += "; it ignored SIGTERM and had to be killed (exit code 137)"
 			}
 			f.Fixes = append(f.Fixes, t.readLog(p, why))
 			p.Report(f)
@@ -75,7 +75,7 @@ func (t *trouble) allowStart(p *analyzers.Pass) []analyzers.Fix {
 		for int64(n)*int64(period(t.probe)) < int64(2*budget(t.probe)) || n < 10 {
 			n++
 		}
-		if fix, ok := t.change(p, fmt.Sprintf("Gives the program %s to start", or(int32(n), 1)*period(t.probe)), map[string]any{"failureThreshold": n}, startup); ok {
+		if fix, ok := t.change(p, fmt.Sprintf("Give the program %s to start", or(int32(n), 1)*period(t.probe)), map[string]any{"failureThreshold": n}, startup); ok {
 			return []analyzers.Fix{fix}
 		}
 		return nil
@@ -94,7 +94,7 @@ func (t *trouble) allowStart(p *analyzers.Pass) []analyzers.Fix {
 	default:
 		return nil
 	}
-	if fix, ok := t.change(p, "Adds a startup probe that gives the program 5 minutes before the liveness probe begins", probe, startup); ok {
+	if fix, ok := t.change(p, "Add a startup probe that gives the program 5 minutes before the liveness probe begins", probe, startup); ok {
 		return []analyzers.Fix{fix}
 	}
 	return nil
@@ -111,17 +111,17 @@ func (t *trouble) livenessFixes(p *analyzers.Pass) []analyzers.Fix {
 	switch {
 	case t.failure.mode == silent:
 		n := 5 * int(or(t.probe.TimeoutSeconds, defaultTimeout))
-		return add(fmt.Sprintf("Waits %d s for an answer; a program that is slow for want of CPU needs more of that, not a restart", n), map[string]any{"timeoutSeconds": n})
+		return add(fmt.Sprintf("Raise the timeout to %d s; a program that is slow for lack of CPU needs more CPU instead", n), map[string]any{"timeoutSeconds": n})
 	case t.failure.mode == scheme:
-		return add("Asks with HTTP, as the program speaks", map[string]any{"httpGet": map[string]any{"scheme": "HTTP"}})
+		return add("Ask over HTTP, which the program speaks", map[string]any{"httpGet": map[string]any{"scheme": "HTTP"}})
 	case t.failure.mode == status && (t.failure.code == 404 || t.failure.code == 405):
-		return add("Asks for a path that the program has"+t.otherPath(), map[string]any{"httpGet": map[string]any{"path": "<path>"}})
+		return add("Ask for a path that the program serves"+t.otherPath(), map[string]any{"httpGet": map[string]any{"path": "<path>"}})
 	case t.failure.mode == status && (t.failure.code == 401 || t.failure.code == 403):
-		return add("Asks for a path that needs no login", map[string]any{"httpGet": map[string]any{"path": "<path>"}})
+		return add("Ask for a path that needs no login", map[string]any{"httpGet": map[string]any{"path": "<path>"}})
 	case t.failure.mode == portName && t.probe.HTTPGet != nil:
-		return add("Asks a port that the container declares", map[string]any{"httpGet": map[string]any{"port": "<port>"}})
+		return add("Ask a port that the container declares", map[string]any{"httpGet": map[string]any{"port": "<port>"}})
 	case t.failure.mode == portName && t.probe.TCPSocket != nil:
-		return add("Asks a port that the container declares", map[string]any{"tcpSocket": map[string]any{"port": "<port>"}})
+		return add("Ask a port that the container declares", map[string]any{"tcpSocket": map[string]any{"port": "<port>"}})
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (t *trouble) otherPath() string {
 	if t.which == readiness || q == nil || q.HTTPGet == nil || t.probe.HTTPGet == nil || q.HTTPGet.Path == t.probe.HTTPGet.Path || !t.status.Ready {
 		return ""
 	}
-	return fmt.Sprintf("; the readiness probe passes with %s", path(q.HTTPGet))
+	return fmt.Sprintf(", such as %s of the readiness probe", path(q.HTTPGet))
 }
 
 func path(g *corev1.HTTPGetAction) string {

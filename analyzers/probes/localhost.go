@@ -16,7 +16,7 @@ import (
 // own word: many print "localhost" in a greeting and listen on all addresses.
 var BindsLocalhost = &analyzers.Analyzer{
 	Name:  "probes/binds-localhost",
-	Doc:   "program that listens on the loopback address, where no probe reaches it",
+	Doc:   "programs that listen on the loopback address, where no probe reaches them",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
 	Emits: []analyzers.Code{bindsLocalhost},
 	Run: func(p *analyzers.Pass) error {
@@ -29,8 +29,8 @@ var BindsLocalhost = &analyzers.Analyzer{
 			if t.kill != nil {
 				then = "is restarted"
 			}
-			f := t.finding(bindsLocalhost, fmt.Sprintf("Container %s listens on port %d for itself only (localhost): its %s probe is refused and it %s", t.container.Name, l.port, t.which, then))
-			f.Evidence = append(f.Evidence[:min(1, len(f.Evidence))], append([]analyzers.Evidence{t.quote(l.line)}, f.Evidence[min(1, len(f.Evidence)):]...)...)
+			f := t.finding(bindsLocalhost, fmt.Sprintf("Container %s listens on localhost:%d only, so its %s probe is refused and it %s", t.container.Name, l.port, t.which, then))
+			f.Evidence = append([]analyzers.Evidence{t.quote(l.line)}, f.Evidence...)
 			f.Fixes = append(f.Fixes, t.bindAll(p))
 			if back, ok := t.back(p); ok {
 				f.Fixes = append(f.Fixes, back)
@@ -46,7 +46,7 @@ var loopbackArg = regexp.MustCompile(`\b(?:127\.0\.0\.1|localhost)(:\d+)?$`)
 // bindAll lets the program listen on all addresses, where a variable or an argument of
 // the container says on which. One that holds the mask of a secret is not written back.
 func (t *trouble) bindAll(p *analyzers.Pass) analyzers.Fix {
-	const why = "Lets the program listen on all addresses of the pod"
+	const why = "Let the program listen on all addresses of the pod"
 	if cluster.RollsOut(t.subject) {
 		for _, e := range t.container.Env {
 			if loopbackArg.MatchString(e.Value) && len(loopbackArg.FindString(e.Value)) == len(e.Value) && bindName(e.Name) {

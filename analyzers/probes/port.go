@@ -158,7 +158,7 @@ func (t *trouble) toPort(p *analyzers.Pass, r rightPort) (analyzers.Fix, bool) {
 	default:
 		return analyzers.Fix{}, false
 	}
-	fix, ok := t.change(p, fmt.Sprintf("Lets the %s probe ask port %d", t.which, r.number), action, t.which)
+	fix, ok := t.change(p, fmt.Sprintf("Point the %s probe at port %d", t.which, r.number), action, t.which)
 	if ok {
 		fix.Patch = &analyzers.Patch{Target: t.subject, Data: json.RawMessage(fix.Argv[len(fix.Argv)-1])}
 	}

@@ -14,7 +14,7 @@ import (
 // while the old one serves, and a probe that is already changed, are left alone.
 var ReadinessFailing = &analyzers.Analyzer{
 	Name:  "probes/readiness-failing",
-	Doc:   "container that runs and does not become ready",
+	Doc:   "containers that run and do not become ready",
 	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
 	Emits: []analyzers.Code{readinessFailing},
 	Run: func(p *analyzers.Pass) error {
@@ -22,7 +22,7 @@ var ReadinessFailing = &analyzers.Analyzer{
 			wrong, isWrong := t.right(p)
 			text := fmt.Sprintf("Container %s is not ready: its readiness probe %s", t.container.Name, t.happens())
 			if isWrong {
-				text += ", while " + wrong.why
+				text += ", but " + wrong.why
 			}
 			f := t.finding(readinessFailing, text)
 			switch {
@@ -43,7 +43,7 @@ var ReadinessFailing = &analyzers.Analyzer{
 			if back, ok := t.back(p); ok {
 				f.Fixes = append(f.Fixes, back)
 			}
-			f.Fixes = append(f.Fixes, t.readLog(p, "Shows why the program does not call itself ready"))
+			f.Fixes = append(f.Fixes, t.readLog(p, "Show why the program does not call itself ready"))
 			p.Report(f)
 		})
 		return nil

@@ -50,6 +50,10 @@ const (
 // troubles finds each container that a probe keeps from its work: killed again and again,
 // or running and not ready for longer than a start takes.
 func troubles(p *analyzers.Pass) []trouble {
+	return cluster.Derive(p.Snapshot, "probes.troubles", func() []trouble { return findTroubles(p) })
+}
+
+func findTroubles(p *analyzers.Pass) []trouble {
 	var out []trouble
 	for pod := range cluster.Scoped[*corev1.Pod](p.Snapshot) {
 		if pod.DeletionTimestamp != nil || cluster.PodFinished(pod) {

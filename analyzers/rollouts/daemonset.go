@@ -15,7 +15,7 @@ import (
 // DaemonSet finds updates of DaemonSets that stand still.
 var DaemonSet = &analyzers.Analyzer{
 	Name: "rollouts/daemon-set",
-	Doc: `a DaemonSet's update stands still
+	Doc: `DaemonSets whose update is stuck
 
 Behind new pods that are not ready: the controller replaces no more while as many as
 maxUnavailable allows are not. Or by the strategy OnDelete, until a person acts.`,
@@ -48,10 +48,10 @@ func onDelete(p *analyzers.Pass, set *appsv1.DaemonSet) {
 		Code:     daemonSetStuck,
 		Severity: analyzers.Warning,
 		Subject:  ref,
-		Summary:  fmt.Sprintf("Update waits until somebody deletes the old pods: strategy OnDelete, %d of %d pods are new", set.Status.UpdatedNumberScheduled, set.Status.DesiredNumberScheduled),
-		Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.updateStrategy.type", Quote: "OnDelete"}},
+		Summary:  fmt.Sprintf("Update waits for the old pods to be deleted by hand (strategy OnDelete): %d of %d pods are new", set.Status.UpdatedNumberScheduled, set.Status.DesiredNumberScheduled),
+		Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.updateStrategy.type", Quote: "updateStrategy.type: OnDelete"}},
 		Fixes: []analyzers.Fix{{
-			Why:  "Lets the controller replace the pods one by one",
+			Why:  "Let the controller replace the pods one by one",
 			Argv: p.Kubectl(set.Namespace, "patch", ref.Short(), "--type", "strategic", "-p", `{"spec":{"updateStrategy":{"type":"RollingUpdate"}}}`),
 		}},
 	})
@@ -85,10 +85,10 @@ func standing(p *analyzers.Pass, set *appsv1.DaemonSet) {
 		Code:     daemonSetStuck,
 		Subject:  ref,
 		Affected: []analyzers.Ref{cluster.RefOf(first)},
-		Summary:  fmt.Sprintf("Update stands still at %d of %d pods: of the new ones, %s", set.Status.UpdatedNumberScheduled, set.Status.DesiredNumberScheduled, why),
+		Summary:  fmt.Sprintf("Update is stuck at %d of %d pods: %s", set.Status.UpdatedNumberScheduled, set.Status.DesiredNumberScheduled, why),
 		Evidence: []analyzers.Evidence{
 			{Source: cluster.RefOf(first).String(), Path: "status.conditions[Ready]", Quote: why, At: readySince(first)},
-			{Source: ref.String(), Path: "spec.updateStrategy.rollingUpdate.maxUnavailable", Quote: fmt.Sprint(maxUnavailable(set))},
+			{Source: ref.String(), Path: "spec.updateStrategy.rollingUpdate.maxUnavailable", Quote: fmt.Sprintf("maxUnavailable: %d", maxUnavailable(set))},
 		},
 		Fixes: rollback(p, set),
 	}

@@ -16,7 +16,7 @@ import (
 // Limits finds pods that a LimitRange keeps from being created.
 var Limits = &analyzers.Analyzer{
 	Name:  "rollouts/limits",
-	Doc:   `a LimitRange keeps pods from being created`,
+	Doc:   `LimitRanges that keep pods from being created`,
 	Needs: slices.Concat(refusalKinds, limitKinds),
 	Emits: []analyzers.Code{limitViolation},
 	Run:   reportCauses(limitCause),
@@ -43,7 +43,7 @@ func limitCause(p *analyzers.Pass, r refusal) *cause {
 	if lr, path, ok := limitObject(p, r.namespace(), bound, res, scope, value); ok {
 		name = lr.Name
 		c.CausedBy = []analyzers.Ref{cluster.RefOf(lr)}
-		c.Evidence = append([]analyzers.Evidence{{Source: cluster.RefOf(lr).String(), Path: path, Quote: value}}, c.Evidence...)
+		c.Evidence = append([]analyzers.Evidence{{Source: cluster.RefOf(lr).String(), Path: path, Quote: path[strings.Index(path, "].")+2:] + ": " + value}}, c.Evidence...)
 	} else {
 		c.gone = p.Sees(cluster.LimitRanges, r.namespace())
 	}
@@ -51,8 +51,8 @@ func limitCause(p *analyzers.Pass, r refusal) *cause {
 	c.Summary = fmt.Sprintf("LimitRange %s sets a %s of %s %s per %s, but %s", name, bound, value, res, scope, strings.ToLower(is[:1])+is[1:])
 	c.Shared = fmt.Sprintf("LimitRange %s sets a %s of %s %s per %s", name, bound, value, res, scope)
 	c.Fixes = []analyzers.Fix{
-		{Why: "Opens the workload, to bring its requests and limits within the bounds", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())},
-		{Why: "Shows the bounds of the namespace", Argv: p.Kubectl(r.namespace(), "describe", "limitrange")},
+		{Why: "Bring the workload's requests and limits within the bounds", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())},
+		{Why: "Show the bounds of the namespace", Argv: p.Kubectl(r.namespace(), "describe", "limitrange")},
 	}
 	return c
 }

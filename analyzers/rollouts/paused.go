@@ -14,7 +14,7 @@ import (
 // Paused finds Deployments that are paused.
 var Paused = &analyzers.Analyzer{
 	Name: "rollouts/paused",
-	Doc: `a Deployment is paused while a change waits
+	Doc: `Deployments that are paused while a change waits
 
 Without a waiting change it is only a note: the next one will wait.`,
 	Needs: []schema.GroupKind{cluster.Deployments},
@@ -32,9 +32,9 @@ func runPaused(p *analyzers.Pass) error {
 		f := analyzers.Finding{
 			Code:     paused,
 			Subject:  ref,
-			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.paused", Quote: "true"}},
+			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.paused", Quote: "paused: true"}},
 			Fixes: []analyzers.Fix{{
-				Why:   "Lets the waiting change go out",
+				Why:   "Resume the rollout, so that the waiting change goes out",
 				Argv:  p.Kubectl(d.Namespace, "rollout", "resume", ref.Short()),
 				Patch: &analyzers.Patch{Target: ref, Data: data},
 			}},
@@ -53,7 +53,7 @@ func judgePaused(p *analyzers.Pass, d *appsv1.Deployment, f *analyzers.Finding) 
 	case len(list) == 0 && wants > 0 && p.Sees(cluster.ReplicaSets, d.Namespace):
 		f.Severity = analyzers.Error
 		f.Summary = "Deployment was created paused and has no pods"
-		f.Fixes[0].Why = "Creates its pods"
+		f.Fixes[0].Why = "Resume the Deployment, so that its pods are created"
 	// Compared with what has pods now, not with an older state: nothing else waits.
 	case len(list) > 1 && list[0].Object.Kind == "Deployment":
 		changes := Diff(list[1].Template, list[0].Template)
@@ -63,8 +63,8 @@ func judgePaused(p *analyzers.Pass, d *appsv1.Deployment, f *analyzers.Finding) 
 		f.Summary = fmt.Sprintf("Deployment is paused in the middle of an update: %d of %d pods are new", d.Status.UpdatedReplicas, wants)
 	default:
 		f.Severity = analyzers.Info
-		f.Summary = "Deployment is paused; nothing waits, and the next change will"
-		f.Fixes[0].Why = "Lets the next change go out"
+		f.Summary = "Deployment is paused, and the next change will wait"
+		f.Fixes[0].Why = "Resume the Deployment, so that the next change goes out"
 	}
 	if progress != nil {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{

@@ -19,7 +19,7 @@ import (
 // DisruptionBudget finds budgets that no drain gets past.
 var DisruptionBudget = &analyzers.Analyzer{
 	Name: "rollouts/disruption-budget",
-	Doc: `a PodDisruptionBudget allows no pod to be evicted, and a drain of its node hangs
+	Doc: `PodDisruptionBudgets that allow no eviction, so that a drain hangs
 
 By its own numbers, with all pods well; or because pods are not ready, which follows from
 their fault; or because two budgets cover the same pods, which eviction does not support.`,
@@ -85,7 +85,7 @@ func judgeBudget(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget, pods []*c
 		Code:    drainBlocked,
 		Subject: ref,
 		Evidence: []analyzers.Evidence{
-			{Source: ref.String(), Path: "status.disruptionsAllowed", Quote: fmt.Sprintf("0; %d healthy, %d must stay, %d expected", st.CurrentHealthy, must, st.ExpectedPods)},
+			{Source: ref.String(), Path: "status.disruptionsAllowed", Quote: fmt.Sprintf("disruptionsAllowed: 0; %d healthy, %d must stay, %d expected", st.CurrentHealthy, must, st.ExpectedPods)},
 		},
 	}
 	root := p.Root(pods[0])
@@ -93,7 +93,7 @@ func judgeBudget(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget, pods []*c
 	case must >= st.ExpectedPods && must < wanted(p.Snapshot, pods):
 		return // pods are missing that the workload is to have, which is another fault
 	case must >= st.ExpectedPods:
-		f.Summary = fmt.Sprintf("Budget never lets a pod of %s %s go: %s with %s", root.Kind, root.Name, text, plural(st.ExpectedPods, "pod", "", "s"))
+		f.Summary = fmt.Sprintf("Budget never allows a pod of %s %s to be evicted: %s with %s", root.Kind, root.Name, text, plural(st.ExpectedPods, "pod", "", "s"))
 		f.Fixes = relax(p, pdb, root, text)
 	case st.CurrentHealthy <= must && st.CurrentHealthy < st.ExpectedPods:
 		pod, why, stage := sick(p.Snapshot, pods)
@@ -108,7 +108,7 @@ func judgeBudget(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget, pods []*c
 		return
 	}
 	if node := cordoned(p.Snapshot, pods); node != "" {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Node " + node, Path: "spec.unschedulable", Quote: "true, and a pod of the budget is there"})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Node " + node, Path: "spec.unschedulable", Quote: "unschedulable: true, and a pod of the budget is there"})
 	}
 	p.Report(f)
 }
@@ -140,13 +140,13 @@ func relax(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget, root analyzers.
 	var out []analyzers.Fix
 	if pdb.Status.ExpectedPods == 1 && pdb.Spec.MinAvailable != nil && (root.Kind == "Deployment" || root.Kind == "StatefulSet") {
 		out = append(out, analyzers.Fix{
-			Why:  "Runs a second pod, so that one may go; the program has to be made for it",
+			Why:  "Run a second pod, so that one may go, if the program can run twice",
 			Argv: p.Kubectl(pdb.Namespace, "scale", root.Short(), "--replicas=2"),
 		})
 	}
 	data, _ := json.Marshal(map[string]any{"spec": map[string]any{"minAvailable": nil, "maxUnavailable": 1}})
 	return append(out, analyzers.Fix{
-		Why:   fmt.Sprintf("Lets one pod at a time go, instead of %s", text),
+		Why:   fmt.Sprintf("Let one pod at a time go, instead of %s", text),
 		Argv:  p.Kubectl(pdb.Namespace, "patch", "poddisruptionbudget", pdb.Name, "--type", "merge", "-p", string(data)),
 		Patch: &analyzers.Patch{Target: cluster.RefOf(pdb), Data: data},
 	})
@@ -157,7 +157,7 @@ func evictUnhealthy(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget) []anal
 		return nil
 	}
 	return []analyzers.Fix{{
-		Why: "Lets pods that are not ready be evicted, so that a drain gets past them",
+		Why: "Let pods that are not ready be evicted, so that a drain gets past them",
 		Argv: p.Kubectl(pdb.Namespace, "patch", "poddisruptionbudget", pdb.Name, "--type", "merge", "-p",
 			`{"spec":{"unhealthyPodEvictionPolicy":"AlwaysAllow"}}`),
 	}}
@@ -199,12 +199,12 @@ func overlap(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget, pods []*corev
 			Subject:  ref,
 			Part:     other.Name,
 			Affected: []analyzers.Ref{cluster.RefOf(pod)},
-			Summary:  fmt.Sprintf("Pods of %s %s are under two budgets, %s and %s: the API server refuses to evict such pods", root.Kind, root.Name, other.Name, pdb.Name),
+			Summary:  fmt.Sprintf("Pods of %s %s are under two budgets, %s and %s, so the API server refuses to evict them", root.Kind, root.Name, other.Name, pdb.Name),
 			Evidence: []analyzers.Evidence{
-				{Source: ref.String(), Path: "spec.selector", Quote: metav1.FormatLabelSelector(pdb.Spec.Selector)},
-				{Source: cluster.RefOf(other).String(), Path: "spec.selector", Quote: metav1.FormatLabelSelector(other.Spec.Selector)},
+				{Source: ref.String(), Path: "spec.selector", Quote: "selector: " + metav1.FormatLabelSelector(pdb.Spec.Selector)},
+				{Source: cluster.RefOf(other).String(), Path: "spec.selector", Quote: "selector: " + metav1.FormatLabelSelector(other.Spec.Selector)},
 			},
-			Fixes: []analyzers.Fix{{Why: "Opens one of the budgets, to take these pods out of its selector", Argv: p.Kubectl(pdb.Namespace, "edit", "poddisruptionbudget", pdb.Name)}},
+			Fixes: []analyzers.Fix{{Why: "Take these pods out of the selector of one of the budgets", Argv: p.Kubectl(pdb.Namespace, "edit", "poddisruptionbudget", pdb.Name)}},
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 // PodSecurity finds pods that the Pod Security level of their namespace refuses.
 var PodSecurity = &analyzers.Analyzer{
 	Name:  "rollouts/pod-security",
-	Doc:   `the Pod Security level of a namespace keeps pods from being created`,
+	Doc:   `Pod Security levels that keep pods from being created`,
 	Needs: slices.Concat(refusalKinds, securityKinds),
 	Emits: []analyzers.Code{podSecurity},
 	Run:   reportCauses(securityCause),
@@ -49,10 +49,10 @@ func securityCause(p *analyzers.Pass, r refusal) *cause {
 	if fix, ok := harden(p, r, reasons); ok {
 		c.Fixes = append(c.Fixes, fix)
 	} else {
-		c.Fixes = append(c.Fixes, analyzers.Fix{Why: "Opens the workload, to take out what the level forbids", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())})
+		c.Fixes = append(c.Fixes, analyzers.Fix{Why: "Take out of the workload what the level forbids", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())})
 	}
 	c.Fixes = append(c.Fixes, analyzers.Fix{
-		Why:  "Shows which level the namespace enforces; a workload that needs more belongs in a namespace of its own",
+		Why:  "Show the level of the namespace; a workload that needs more belongs in a namespace of its own",
 		Argv: p.Kubectl("", "get", "namespace", r.namespace(), "--show-labels"),
 	})
 	return c
@@ -113,7 +113,7 @@ func harden(p *analyzers.Pass, r refusal, reasons []string) (analyzers.Fix, bool
 		return analyzers.Fix{}, false
 	}
 	return analyzers.Fix{
-		Why:  "Sets what the level demands; the image must be able to run as another user than root",
+		Why:  "Set what the level demands, if the image can run as a user other than root",
 		Argv: p.Kubectl(r.namespace(), "patch", r.root.Short(), "--type", "strategic", "-p", string(data)),
 	}, true
 }

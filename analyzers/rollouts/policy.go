@@ -10,7 +10,7 @@ import (
 // Policy finds pods that a policy of the cluster denies.
 var Policy = &analyzers.Analyzer{
 	Name: "rollouts/policy",
-	Doc: `a validating policy or webhook denies the pods of a workload
+	Doc: `policies and webhooks that deny the pods of a workload
 
 The policy's own objects (Kyverno, Gatekeeper, ValidatingAdmissionPolicy) are not read:
 its message says what it wants.`,
@@ -37,6 +37,6 @@ func policyCause(p *analyzers.Pass, r refusal) *cause {
 	c := newCause(policyDenied, r)
 	c.word = fmt.Sprintf("%s %s denies them", kind, m[1])
 	c.Summary = shorten(fmt.Sprintf("%s %s denies the pods: %s", kind, m[1], m[2]), 160)
-	c.Fixes = append([]analyzers.Fix{{Why: "Opens the workload, to do as the policy says", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())}}, rollbackOf(p, r)...)
+	c.Fixes = append([]analyzers.Fix{{Why: "Change the workload as the policy demands", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())}}, rollbackOf(p, r)...)
 	return c
 }

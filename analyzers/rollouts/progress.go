@@ -15,7 +15,7 @@ import (
 // Deadline finds Deployments whose rollout is beyond its deadline.
 var Deadline = &analyzers.Analyzer{
 	Name: "rollouts/deadline",
-	Doc: `a Deployment's rollout is beyond its progress deadline
+	Doc: `Deployments whose rollout is beyond its progress deadline
 
 A consequence: the new pods' own fault is the cause. The evidence has what changed since
 the last revision that has ready pods.`,
@@ -40,7 +40,7 @@ func deadline(p *analyzers.Pass) error {
 			f.Evidence = append(f.Evidence, changeEvidence(cluster.RefOf(d), from, changes)...)
 		}
 		f.Fixes = append(rollback(p, d), analyzers.Fix{
-			Why:  "Shows the pods of the Deployment, to see what keeps the new ones from being ready",
+			Why:  "Show the Deployment's conditions and events",
 			Argv: p.Kubectl(d.Namespace, "describe", "deployment", d.Name),
 		})
 		p.Report(f)
@@ -76,9 +76,9 @@ func progressText(d *appsv1.Deployment) string {
 	st := d.Status
 	old := max(st.Replicas-st.UpdatedReplicas, 0)
 	ready := min(max(st.ReadyReplicas-old, 0), st.UpdatedReplicas)
-	text := fmt.Sprintf("Rollout stands still: %d of %s ready", ready, plural(wants, "new pod", " is", "s are"))
+	text := fmt.Sprintf("Rollout is stuck: %d of %s ready", ready, plural(wants, "new pod", " is", "s are"))
 	if st.UpdatedReplicas == 0 {
-		text = fmt.Sprintf("Rollout stands still: none of %s created", plural(wants, "new pod", " is", "s is"))
+		text = fmt.Sprintf("Rollout is stuck: none of %s created", plural(wants, "new pod", " is", "s is"))
 	}
 	switch serving := min(old, st.ReadyReplicas); {
 	case serving > 0:

@@ -19,7 +19,7 @@ import (
 // Quota finds pods that a ResourceQuota keeps from being created.
 var Quota = &analyzers.Analyzer{
 	Name: "rollouts/quota",
-	Doc: `a ResourceQuota keeps pods from being created
+	Doc: `ResourceQuotas that keep pods from being created
 
 With the numbers of the quota as it is now: one that has room again is no cause any more,
 nor is one that pods being deleted are about to leave.`,
@@ -43,7 +43,7 @@ func quotaCause(p *analyzers.Pass, r refusal) *cause {
 		c := newCause(quotaExceeded, r)
 		c.word = fmt.Sprintf("no ResourceQuota of namespace %s allows %s", r.namespace(), shorten(m[1], 80))
 		c.Summary = "No" + c.word[2:]
-		c.Fixes = []analyzers.Fix{{Why: "Shows the quotas of the namespace; one has to cover this, or the workload has to go elsewhere", Argv: p.Kubectl(r.namespace(), "describe", "resourcequota")}}
+		c.Fixes = []analyzers.Fix{{Why: "Show the quotas of the namespace, one of which must allow this", Argv: p.Kubectl(r.namespace(), "describe", "resourcequota")}}
 		return c
 	}
 	m := exceededWords.FindStringSubmatch(r.reason)
@@ -68,10 +68,10 @@ func quotaCause(p *analyzers.Pass, r refusal) *cause {
 	}
 	first := full[0]
 	u, h, n := used[first], hard[first], needs[first]
-	c.Summary = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use, a new pod needs %s", name, u.String(), h.String(), first, n.String())
+	c.Summary = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use, and a new pod needs %s", name, u.String(), h.String(), first, n.String())
 	c.Shared = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use", name, u.String(), h.String(), first)
 	if ok {
-		c.Evidence = append([]analyzers.Evidence{{Source: ref.String(), Path: "status.used", Quote: fmt.Sprintf("%s: %s of %s", first, u.String(), h.String())}}, c.Evidence...)
+		c.Evidence = append([]analyzers.Evidence{{Source: ref.String(), Path: "status.used", Quote: fmt.Sprintf("used: %s %s of %s", first, u.String(), h.String())}}, c.Evidence...)
 	}
 	c.Fixes = append([]analyzers.Fix{raise(p, ref, r, needs, used, full)}, fewer(p, r)...)
 	return c
@@ -130,7 +130,7 @@ func raise(p *analyzers.Pass, ref analyzers.Ref, r refusal, needs, used corev1.R
 	}
 	data, _ := json.Marshal(map[string]any{"spec": map[string]any{"hard": hard}})
 	return analyzers.Fix{
-		Why:   "Gives the quota room for the missing pods",
+		Why:   "Give the quota room for the missing pods",
 		Argv:  p.Kubectl(ref.Namespace, "patch", "resourcequota", ref.Name, "--type", "strategic", "-p", string(data)),
 		Patch: &analyzers.Patch{Target: ref, Data: data},
 	}
@@ -145,7 +145,7 @@ func fewer(p *analyzers.Pass, r refusal) []analyzers.Fix {
 	if wants, ok := cluster.Replicas(o); !ok || r.has == 0 || wants <= r.has || r.root.Kind == "DaemonSet" {
 		return nil
 	}
-	return []analyzers.Fix{{Why: "Asks for no more pods than there are", Argv: p.Kubectl(r.namespace(), "scale", r.root.Short(), fmt.Sprintf("--replicas=%d", r.has))}}
+	return []analyzers.Fix{{Why: "Scale down to the pods that exist", Argv: p.Kubectl(r.namespace(), "scale", r.root.Short(), fmt.Sprintf("--replicas=%d", r.has))}}
 }
 
 // unspecifiedCause is a quota that counts what the pods do not state.
@@ -168,13 +168,13 @@ func unspecifiedCause(p *analyzers.Pass, r refusal) *cause {
 	quota, ok := cluster.Find[*corev1.ResourceQuota](p.Snapshot, r.namespace(), name)
 	c.gone = !ok && p.Sees(cluster.ResourceQuotas, r.namespace()) || ok && !counts(quota, demanded) || defaulted(p, r.namespace(), demanded)
 	c.word = fmt.Sprintf("ResourceQuota %s demands %s", name, strings.Join(demanded, " and "))
-	c.Summary = fmt.Sprintf("ResourceQuota %s demands %s, and container %s sets none", name, strings.Join(demanded, " and "), strings.Join(containers, ", "))
+	c.Summary = fmt.Sprintf("ResourceQuota %s demands %s, but container %s sets none", name, strings.Join(demanded, " and "), strings.Join(containers, ", "))
 	if ok {
-		c.Evidence = append(c.Evidence, analyzers.Evidence{Source: ref.String(), Path: "spec.hard", Quote: hardText(quota)})
+		c.Evidence = append(c.Evidence, analyzers.Evidence{Source: ref.String(), Path: "spec.hard", Quote: "hard: " + hardText(quota)})
 	}
 	c.Fixes = []analyzers.Fix{
 		setResources(p, r, demanded, containers),
-		{Why: "Shows the limit ranges of the namespace: one with defaults sets what pods leave out", Argv: p.Kubectl(r.namespace(), "get", "limitrange")},
+		{Why: "Show the limit ranges of the namespace, whose defaults fill in what pods leave out", Argv: p.Kubectl(r.namespace(), "get", "limitrange")},
 	}
 	return c
 }
@@ -217,7 +217,7 @@ func setResources(p *analyzers.Pass, r refusal, demanded, containers []string) a
 			argv = append(argv, "--"+field+"="+strings.Join(set, ","))
 		}
 	}
-	return analyzers.Fix{Why: "Sets what the quota counts", Argv: p.Kubectl(r.namespace(), argv...)}
+	return analyzers.Fix{Why: "Set the requests and limits that the quota counts", Argv: p.Kubectl(r.namespace(), argv...)}
 }
 
 func hardText(quota *corev1.ResourceQuota) string {

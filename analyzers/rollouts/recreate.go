@@ -16,7 +16,7 @@ import (
 // whole at each update.
 var Recreate = &analyzers.Analyzer{
 	Name: "rollouts/recreate",
-	Doc: `each update of a Deployment takes all its pods away at once
+	Doc: `Deployments of which each update takes all pods away at once
 
 A note. Left out are single pods, which somebody runs alone on purpose, and pods that
 cannot run beside their successors: with a volume for one node, or a port of the node.`,
@@ -40,13 +40,13 @@ func recreate(p *analyzers.Pass) error {
 		p.Report(analyzers.Finding{
 			Code:    downtime,
 			Subject: ref,
-			Summary: fmt.Sprintf("Strategy Recreate: each update takes all pods away before a new one starts, and Service %s is down meanwhile", svc.Name),
+			Summary: fmt.Sprintf("Each update stops all pods before a new one starts (strategy Recreate), and Service %s is down meanwhile", svc.Name),
 			Evidence: []analyzers.Evidence{
-				{Source: ref.String(), Path: "spec.strategy.type", Quote: "Recreate"},
-				{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: labels.FormatLabels(svc.Spec.Selector)},
+				{Source: ref.String(), Path: "spec.strategy.type", Quote: "strategy.type: Recreate"},
+				{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "selector: " + labels.FormatLabels(svc.Spec.Selector)},
 			},
 			Fixes: []analyzers.Fix{{
-				Why:   "Replaces pod by pod, each one after its successor is ready, if two versions may run side by side",
+				Why:   "Replace the pods one by one, if two versions may run side by side",
 				Argv:  p.Kubectl(d.Namespace, "patch", ref.Short(), "--type", "strategic", "-p", string(patch)),
 				Patch: &analyzers.Patch{Target: ref, Data: patch},
 			}},

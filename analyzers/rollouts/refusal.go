@@ -190,7 +190,7 @@ func rollback(p *analyzers.Pass, workload cluster.Object) []analyzers.Fix {
 	}
 	ref := cluster.RefOf(workload)
 	return []analyzers.Fix{{
-		Why:  fmt.Sprintf("Goes back to revision %d, whose pods are ready", from.Number),
+		Why:  fmt.Sprintf("Roll back to revision %d, whose pods are ready", from.Number),
 		Argv: p.Kubectl(ref.Namespace, "rollout", "undo", ref.Short(), fmt.Sprintf("--to-revision=%d", from.Number)),
 	}}
 }

@@ -14,7 +14,7 @@ import (
 // ReplicaFailure finds controllers whose pods the API server refuses.
 var ReplicaFailure = &analyzers.Analyzer{
 	Name: "rollouts/replica-failure",
-	Doc: `pods are never created because the API server refuses them
+	Doc: `workloads whose pods the API server refuses to create
 
 The reason is in the words of the API server; the other checks of this package turn the
 known ones into a cause. Events of a start in which a service account or quota came a
@@ -61,7 +61,7 @@ func runReplicaFailure(p *analyzers.Pass) error {
 			Summary: "Pods cannot be created: " + shorten(r.reason, 130),
 			Evidence: []analyzers.Evidence{
 				r.evidence,
-				{Source: cluster.RefOf(r.controller).String(), Path: "status.replicas", Quote: fmt.Sprintf("%d of %d", r.has, r.has+r.missing)},
+				{Source: cluster.RefOf(r.controller).String(), Path: "status.replicas", Quote: fmt.Sprintf("replicas: %d of %d", r.has, r.has+r.missing)},
 			},
 			Fixes: rollbackOf(p, r),
 		}
@@ -73,10 +73,10 @@ func runReplicaFailure(p *analyzers.Pass) error {
 			// Between two tries up to a quarter of an hour may pass (k8s.io/client-go
 			// util/workqueue, DefaultTypedControllerRateLimiter: 1000 s at most).
 			f.Severity = analyzers.Warning
-			f.Summary = shorten(fmt.Sprintf("Pods could not be created: %s; this is not so any more, and the controller tries again within 17 minutes", c.word), 160)
+			f.Summary = shorten(fmt.Sprintf("Pods could not be created: %s; that is over, and the controller tries again within 17 minutes", c.word), 160)
 		case c == nil:
 			f.Fixes = append(f.Fixes, analyzers.Fix{
-				Why:  "Shows what the API server says to each try",
+				Why:  "Show what the API server answers to each attempt",
 				Argv: p.Kubectl(r.namespace(), "describe", cluster.RefOf(r.controller).Short()),
 			})
 		default:

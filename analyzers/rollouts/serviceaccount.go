@@ -18,7 +18,7 @@ import (
 // missing.
 var ServiceAccount = &analyzers.Analyzer{
 	Name:  "rollouts/service-account",
-	Doc:   `pods are not created because their service account does not exist`,
+	Doc:   `pods that are not created because their service account does not exist`,
 	Needs: slices.Concat(refusalKinds, accountKinds),
 	Emits: []analyzers.Code{noServiceAccount},
 	Run:   reportCauses(accountCause),
@@ -27,7 +27,7 @@ var ServiceAccount = &analyzers.Analyzer{
 // PriorityClass finds pods that are not created because their priority class is missing.
 var PriorityClass = &analyzers.Analyzer{
 	Name:  "rollouts/priority-class",
-	Doc:   `pods are not created because their priority class does not exist`,
+	Doc:   `pods that are not created because their priority class does not exist`,
 	Needs: slices.Concat(refusalKinds, priorityKinds),
 	Emits: []analyzers.Code{noPriorityClass},
 	Run:   reportCauses(priorityCause),
@@ -59,21 +59,21 @@ func accountCause(p *analyzers.Pass, r refusal) *cause {
 	c.Summary = c.word + " in namespace " + namespace
 	c.Shared = fmt.Sprintf("ServiceAccount %s/%s does not exist", namespace, name)
 	if t := r.template(); t.Spec.ServiceAccountName == name {
-		c.Evidence = append(c.Evidence, analyzers.Evidence{Source: cluster.RefOf(r.controller).String(), Path: "spec.template.spec.serviceAccountName", Quote: name})
+		c.Evidence = append(c.Evidence, analyzers.Evidence{Source: cluster.RefOf(r.controller).String(), Path: "spec.template.spec.serviceAccountName", Quote: "serviceAccountName: " + name})
 	}
 	var names []string
 	for sa := range cluster.In[*corev1.ServiceAccount](p.Snapshot, namespace) {
 		names = append(names, sa.Name)
 	}
 	if near, ok := analyzers.Nearest(name, names); ok {
-		c.Summary += fmt.Sprintf(": %s does", near)
+		c.Summary += fmt.Sprintf("; %s was probably meant", near)
 		c.Fixes = append(c.Fixes, analyzers.Fix{
-			Why:  fmt.Sprintf("Uses the ServiceAccount %s, which exists", near),
+			Why:  fmt.Sprintf("Use ServiceAccount %s, which was probably meant", near),
 			Argv: p.Kubectl(namespace, "set", "serviceaccount", r.root.Short(), near),
 		})
 	}
 	c.Fixes = append(c.Fixes, analyzers.Fix{
-		Why:  "Creates the ServiceAccount; what the program may do in the cluster has to be bound to it as well",
+		Why:  "Create the ServiceAccount, then bind the roles to it that the program needs",
 		Argv: p.Kubectl(namespace, "create", "serviceaccount", name),
 	})
 	return c
@@ -95,16 +95,16 @@ func priorityCause(p *analyzers.Pass, r refusal) *cause {
 		names = append(names, pc.Name)
 	}
 	if near, ok := analyzers.Nearest(name, names); ok {
-		c.Summary += fmt.Sprintf(": %s does", near)
+		c.Summary += fmt.Sprintf("; %s was probably meant", near)
 		if patchable(r.root) {
 			c.Fixes = append(c.Fixes, analyzers.Fix{
-				Why:  fmt.Sprintf("Uses the PriorityClass %s, which exists", near),
+				Why:  fmt.Sprintf("Use PriorityClass %s, which was probably meant", near),
 				Argv: p.Kubectl(r.namespace(), "patch", r.root.Short(), "--type", "strategic", "-p", fmt.Sprintf(`{"spec":{"template":{"spec":{"priorityClassName":%q}}}}`, near)),
 			})
 		}
 	}
 	c.Fixes = append(c.Fixes, analyzers.Fix{
-		Why:  "Creates the PriorityClass with the rank that it is to have",
+		Why:  "Create the PriorityClass with the rank that it should have",
 		Argv: p.Kubectl("", "create", "priorityclass", name, "--value=<rank>"),
 	})
 	return c

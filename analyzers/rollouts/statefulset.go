@@ -18,7 +18,7 @@ import (
 // StatefulSet finds updates and scalings of StatefulSets that stand still.
 var StatefulSet = &analyzers.Analyzer{
 	Name: "rollouts/stateful-set",
-	Doc: `a StatefulSet's update or scaling stands still
+	Doc: `StatefulSets whose update or scaling is stuck
 
 Behind a pod that is not ready, which is a consequence of that pod's fault; by a partition
 or the strategy OnDelete; or, as a cause of its own, behind a broken pod that was made
@@ -94,14 +94,14 @@ func waits(p *analyzers.Pass, set *appsv1.StatefulSet, pods []*corev1.Pod, wants
 		f.Summary = fmt.Sprintf("Update waits for pod %s: %s", pod.Name, why)
 		f.Fixes = rollback(p, set)
 		if len(f.Fixes) > 0 && ordered(set) {
-			f.Fixes[0].Why += fmt.Sprintf("; pod %s then has to be deleted, the controller waits for it", pod.Name)
+			f.Fixes[0].Why += fmt.Sprintf(", then delete pod %s, which the controller waits for", pod.Name)
 		}
 	case set.Status.Replicas < wants && ordered(set):
 		f.Summary = fmt.Sprintf("Scaling to %d pods waits for pod %s: %s", wants, pod.Name, why)
 	default:
 		return false // a pod that is not ready holds nothing up, and has its own finding
 	}
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows what keeps the pod from being ready", Argv: p.Kubectl(set.Namespace, "describe", "pod", pod.Name)})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what keeps the pod from being ready", Argv: p.Kubectl(set.Namespace, "describe", "pod", pod.Name)})
 	if old && ordered(set) && pod.DeletionTimestamp == nil && stage == cluster.Stuck {
 		if fix, ok := replace(p, set, pod); ok {
 			f.Fixes = append([]analyzers.Fix{fix}, f.Fixes...)
@@ -120,11 +120,11 @@ func reportRollback(p *analyzers.Pass, set *appsv1.StatefulSet, pod *corev1.Pod,
 		Code:     forcedRollback,
 		Subject:  ref,
 		Affected: []analyzers.Ref{cluster.RefOf(pod)},
-		Summary:  shorten(fmt.Sprintf("The template was changed, and pod %s of the former revision is never replaced: %s", pod.Name, why), 160),
+		Summary:  shorten(fmt.Sprintf("Pod %s of the former revision keeps the new template from being rolled out: %s", pod.Name, why), 160),
 		Evidence: []analyzers.Evidence{
 			{Source: cluster.RefOf(pod).String(), Path: "metadata.labels", Quote: appsv1.ControllerRevisionHashLabelKey + "=" + revisionOf(pod)},
-			{Source: ref.String(), Path: "status.updateRevision", Quote: set.Status.UpdateRevision},
-			{Source: ref.String(), Path: "spec.podManagementPolicy", Quote: "OrderedReady"},
+			{Source: ref.String(), Path: "status.updateRevision", Quote: "updateRevision: " + set.Status.UpdateRevision},
+			{Source: ref.String(), Path: "spec.podManagementPolicy", Quote: "podManagementPolicy: OrderedReady"},
 		},
 		Fixes: []analyzers.Fix{fix},
 	})
@@ -169,7 +169,7 @@ func replace(p *analyzers.Pass, set *appsv1.StatefulSet, pod *corev1.Pod) (analy
 		return analyzers.Fix{}, false
 	}
 	return analyzers.Fix{
-		Why:  "Removes the broken pod: the controller makes it anew from the present template, its volumes stay",
+		Why:  "Delete the broken pod; the controller recreates it from the present template with its volumes",
 		Argv: p.Kubectl(set.Namespace, "delete", "pod", pod.Name),
 	}, true
 }
@@ -213,11 +213,11 @@ func held(p *analyzers.Pass, set *appsv1.StatefulSet, pods []*corev1.Pod, wants 
 	last := old[len(old)-1]
 	switch from := partition(set); {
 	case onDelete:
-		f.Summary = fmt.Sprintf("Update waits until somebody deletes the old pods: strategy OnDelete, %d of %d pods are old", len(old), wants)
-		f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "spec.updateStrategy.type", Quote: "OnDelete"}}
+		f.Summary = fmt.Sprintf("Update waits for the old pods to be deleted by hand (strategy OnDelete): %d of %d pods are old", len(old), wants)
+		f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "spec.updateStrategy.type", Quote: "updateStrategy.type: OnDelete"}}
 		f.Fixes = []analyzers.Fix{
-			{Why: "Replaces one pod by the new revision; the others follow one by one, each after the last one is ready", Argv: p.Kubectl(set.Namespace, "delete", "pod", last.Name)},
-			{Why: "Lets the controller do so from now on", Argv: p.Kubectl(set.Namespace, "patch", ref.Short(), "--type", "strategic", "-p", `{"spec":{"updateStrategy":{"type":"RollingUpdate"}}}`)},
+			{Why: "Delete one pod, so that it comes back with the new revision; go on with the next when it is ready", Argv: p.Kubectl(set.Namespace, "delete", "pod", last.Name)},
+			{Why: "Let the controller replace the pods from now on", Argv: p.Kubectl(set.Namespace, "patch", ref.Short(), "--type", "strategic", "-p", `{"spec":{"updateStrategy":{"type":"RollingUpdate"}}}`)},
 		}
 	case ordinal(last) >= firstUpdated(set):
 		return // its turn comes
@@ -226,9 +226,9 @@ func held(p *analyzers.Pass, set *appsv1.StatefulSet, pods []*corev1.Pod, wants 
 		if from < wants {
 			f.Severity = analyzers.Info // some pods are new: a canary, on purpose
 		}
-		f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "spec.updateStrategy.rollingUpdate.partition", Quote: fmt.Sprint(from)}}
+		f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "spec.updateStrategy.rollingUpdate.partition", Quote: fmt.Sprintf("partition: %d", from)}}
 		f.Fixes = []analyzers.Fix{{
-			Why:  "Lets the update go on to all pods",
+			Why:  "Let the update go on to all pods",
 			Argv: p.Kubectl(set.Namespace, "patch", ref.Short(), "--type", "strategic", "-p", `{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}`),
 		}}
 	}

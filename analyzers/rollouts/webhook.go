@@ -18,7 +18,7 @@ import (
 // Webhook finds pods that are not created because an admission webhook cannot be asked.
 var Webhook = &analyzers.Analyzer{
 	Name:  "rollouts/webhook",
-	Doc:   `pods are not created because the API server cannot call an admission webhook`,
+	Doc:   `admission webhooks that cannot be called and keep pods from being created`,
 	Needs: slices.Concat(refusalKinds, webhookKinds),
 	Emits: []analyzers.Code{webhookDown, webhookSlow, webhookUntrusted},
 	Run:   reportCauses(webhookCause),
@@ -69,13 +69,13 @@ func webhookCause(p *analyzers.Pass, r refusal) *cause {
 			quote = "cannot be read"
 		}
 		c.Evidence = append(c.Evidence, analyzers.Evidence{Source: service.String(), Path: "backend of the webhook", Quote: quote})
-		c.Fixes = append(c.Fixes, analyzers.Fix{Why: "Shows the Service behind the webhook and its endpoints", Argv: p.Kubectl(service.Namespace, "describe", "service", service.Name)})
+		c.Fixes = append(c.Fixes, analyzers.Fix{Why: "Show the Service behind the webhook and its endpoints", Argv: p.Kubectl(service.Namespace, "describe", "service", service.Name)})
 	}
 	for _, x := range callers {
 		c.CausedBy = append(c.CausedBy, x.ref)
 		c.Evidence = append(c.Evidence, analyzers.Evidence{Source: x.ref.String(), Path: fmt.Sprintf("webhooks[%d].failurePolicy", x.index), Quote: policyText(x)})
 		c.Fixes = append(c.Fixes, analyzers.Fix{
-			Why: "Lets requests pass unchecked until the webhook answers again",
+			Why: "Let requests pass unchecked until the webhook answers again",
 			Argv: p.Kubectl("", "patch", strings.ToLower(x.ref.Kind), x.ref.Name, "--type", "json", "-p",
 				fmt.Sprintf(`[{"op":"replace","path":"/webhooks/%d/failurePolicy","value":"Ignore"}]`, x.index)),
 		})

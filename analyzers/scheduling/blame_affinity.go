@@ -73,7 +73,7 @@ func (q *inquiry) together(f *analyzers.Finding, at rule) {
 			f.Summary += "; pods have " + near
 		}
 	}
-	f.Fixes = []analyzers.Fix{q.soften("podAffinity", "Makes the neighbour a wish instead of a condition")}
+	f.Fixes = []analyzers.Fix{q.soften("podAffinity", "Make the neighbour a wish instead of a condition")}
 }
 
 // nearLabel is a label of pods in the namespace that was probably meant.
@@ -113,16 +113,16 @@ func (q *inquiry) apart(f *analyzers.Finding, at rule, names []string) {
 	if other == q.root {
 		f.Summary = fmt.Sprintf("Anti-affinity allows one pod with %s per %s, and %s", t.selector, t.key, where)
 		if n, ok := q.replicas(); ok && int(n) > len(domains) {
-			f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Runs as many replicas as there are places for them",
+			f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Run as many replicas as there are places for them",
 				Argv: q.Kubectl(q.root.Namespace, "scale", q.root.Short(), fmt.Sprintf("--replicas=%d", len(domains)))})
 		}
-		soft := q.soften("podAntiAffinity", "Makes keeping apart a wish instead of a condition; pods that run keep the others away until they are replaced")
+		soft := q.soften("podAntiAffinity", "Make keeping apart a wish instead of a condition; pods that run keep the others away until they are replaced")
 		soft.Patch = nil // which is why an overlay cannot show that it helps
 		f.Fixes = append(f.Fixes, soft)
 		return
 	}
 	f.Summary = fmt.Sprintf("Anti-affinity keeps the pod away from pods with %s (%s) per %s, and %s", t.selector, other, t.key, where)
-	f.Fixes = append(f.Fixes, q.soften("podAntiAffinity", "Makes keeping apart a wish instead of a condition"))
+	f.Fixes = append(f.Fixes, q.soften("podAntiAffinity", "Make keeping apart a wish instead of a condition"))
 }
 
 // kept: pods that run have anti-affinity against this one, which works both ways.
@@ -137,7 +137,7 @@ func (q *inquiry) kept(f *analyzers.Finding, at rule, names []string) {
 			continue
 		}
 		patch := map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{r.Key(): nil}}}}}
-		fix := q.patch("Takes the label "+r.Key()+" off the pods, if nothing else needs it", q.root, patch)
+		fix := q.patch("Take the label "+r.Key()+" off the pods, if nothing else needs it", q.root, patch)
 		fix.Patch = nil // an overlay gives waiting pods the labels of the template and takes none away
 		f.Fixes = append(f.Fixes, fix)
 		break

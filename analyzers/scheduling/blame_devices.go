@@ -64,7 +64,7 @@ func (q *inquiry) offeredByNone(f *analyzers.Finding, s shortage) {
 		if amount := n.node.Status.Capacity[s.name]; amount.Value() > 0 {
 			f.Summary = fmt.Sprintf("Node %s has %d %s and offers none: its device plugin does not run or calls them unhealthy", n.node.Name, amount.Value(), s.name)
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(n.node.Name).String(), Path: "status.allocatable[" + string(s.name) + "]", Quote: "0"})
-			f.Fixes = []analyzers.Fix{{Why: "Shows the pods of the node, the device plugin among them", Argv: q.Kubectl("", "get", "pods", "--all-namespaces", "--field-selector", "spec.nodeName="+n.node.Name)}}
+			f.Fixes = []analyzers.Fix{{Why: "Show the pods of the node, the device plugin among them", Argv: q.Kubectl("", "get", "pods", "--all-namespaces", "--field-selector", "spec.nodeName="+n.node.Name)}}
 			return
 		}
 	}

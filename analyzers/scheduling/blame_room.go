@@ -173,7 +173,7 @@ func (q *inquiry) lower(n *nodeState) (analyzers.Fix, bool) {
 	if container == "" {
 		return analyzers.Fix{}, false
 	}
-	why := fmt.Sprintf("Requests %s, which node %s has free, if container %s can do with it", strings.Join(texts, " and "), n.node.Name, container)
+	why := fmt.Sprintf("Request %s, which node %s has free, if container %s can do with it", strings.Join(texts, " and "), n.node.Name, container)
 	return q.change(why, map[string]any{"containers": []any{map[string]any{"name": container, "resources": map[string]any{"requests": requests}}}}), true
 }
 

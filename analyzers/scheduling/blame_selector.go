@@ -234,20 +234,20 @@ func (q *inquiry) selectorFixes(d demand, has []string) []analyzers.Fix {
 		return []analyzers.Fix{{Why: "Change the node affinity so that it matches a node: it wants " + d.String()}}
 	}
 	if value, ok := q.valueThatFits(d, has); ok {
-		out = append(out, q.wantLabel(fmt.Sprintf("Asks for %s=%s, which nodes have", d.Key, value), d, d.Key, value))
+		out = append(out, q.wantLabel(fmt.Sprintf("Ask for %s=%s, which nodes have", d.Key, value), d, d.Key, value))
 	} else if near, ok := q.nearKey(d.Key); ok && len(has) == 0 && slices.Contains(q.ev.values(near), d.Values[0]) {
-		out = append(out, q.wantLabel(fmt.Sprintf("Asks for %s=%s, which nodes have", near, d.Values[0]), d, near, d.Values[0]))
+		out = append(out, q.wantLabel(fmt.Sprintf("Ask for %s=%s, which nodes have", near, d.Values[0]), d, near, d.Values[0]))
 	}
 	// A node that lacks nothing but the label can be given it, unless the label is one
 	// that Kubernetes or a cloud provider keeps itself.
 	if node, ok := q.nodeToLabel(); ok && !strings.Contains(d.Key, "kubernetes.io/") {
-		fix := q.patch(fmt.Sprintf("Gives node %s, which fits otherwise, the label %s=%s", node, d.Key, d.Values[0]), nodeRef(node),
+		fix := q.patch(fmt.Sprintf("Give node %s, which fits otherwise, the label %s=%s", node, d.Key, d.Values[0]), nodeRef(node),
 			map[string]any{"metadata": map[string]any{"labels": map[string]string{d.Key: d.Values[0]}}})
 		fix.Argv = q.Kubectl("", "label", "node", node, d.Key+"="+d.Values[0])
 		out = append(out, fix)
 	}
 	if d.selector {
-		out = append(out, q.change("Drops "+d.String()+" from the node selector", map[string]any{"nodeSelector": map[string]any{d.Key: nil}}))
+		out = append(out, q.change("Drop "+d.String()+" from the node selector", map[string]any{"nodeSelector": map[string]any{d.Key: nil}}))
 	}
 	return out[:min(len(out), 3)]
 }

@@ -78,11 +78,11 @@ func (q *inquiry) spreadFixes(s *spread) []analyzers.Fix {
 	}
 	honor := corev1.NodeInclusionPolicyHonor
 	if s.NodeTaintsPolicy == nil && try(func(c *corev1.TopologySpreadConstraint) { c.NodeTaintsPolicy = &honor }) {
-		out = append(out, q.change("Counts only nodes whose taints the pod tolerates", constraint(map[string]any{"nodeTaintsPolicy": "Honor"})))
+		out = append(out, q.change("Count only nodes whose taints the pod tolerates", constraint(map[string]any{"nodeTaintsPolicy": "Honor"})))
 	}
 	if hash := q.pod.Labels["pod-template-hash"]; hash != "" && len(s.MatchLabelKeys) == 0 && try(func(c *corev1.TopologySpreadConstraint) { c.MatchLabelKeys = []string{"pod-template-hash"} }) {
-		out = append(out, q.change("Counts only pods of the new revision, so that the old ones do not skew the count", constraint(map[string]any{"matchLabelKeys": []string{"pod-template-hash"}})))
+		out = append(out, q.change("Count only pods of the new revision, so that the old ones do not skew the count", constraint(map[string]any{"matchLabelKeys": []string{"pod-template-hash"}})))
 	}
-	out = append(out, q.change("Makes the spread a wish instead of a condition", constraint(map[string]any{"whenUnsatisfiable": "ScheduleAnyway"})))
+	out = append(out, q.change("Make the spread a wish instead of a condition", constraint(map[string]any{"whenUnsatisfiable": "ScheduleAnyway"})))
 	return out[:min(len(out), 3)]
 }

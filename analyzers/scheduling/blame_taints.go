@@ -95,12 +95,12 @@ func (q *inquiry) tolerate(taints []corev1.Taint, instead *corev1.Toleration) an
 		}
 		list, texts[i] = append(list, add), taintText(&t)
 	}
-	return q.change("Tolerates "+strings.Join(texts, " and "), map[string]any{"tolerations": list})
+	return q.change("Tolerate "+strings.Join(texts, " and "), map[string]any{"tolerations": list})
 }
 
 func (q *inquiry) untaint(names []string, t corev1.Taint) analyzers.Fix {
 	args := append(append([]string{"taint", "node"}, names[:min(len(names), 10)]...), taintText(&t)+"-")
-	fix := analyzers.Fix{Why: "Removes the taint, so that any pod may go there", Argv: q.Kubectl("", args...)}
+	fix := analyzers.Fix{Why: "Remove the taint, so that any pod may go there", Argv: q.Kubectl("", args...)}
 	if len(names) == 1 {
 		fix.Patch = q.leaveTaints(names[0], map[string]any{}, func(have corev1.Taint) bool { return have.Key == t.Key && have.Effect == t.Effect })
 	}
@@ -172,7 +172,7 @@ func (q *inquiry) stateFinding() analyzers.Finding {
 		Code: untoleratedTaint, CausedBy: nodeRefs(names),
 		Summary: fmt.Sprintf("%s %s %s (taint %s)", upper(nodesText(names)), fit, have(names, "is "+state, "are "+state), taintText(taint)),
 		Shared:  fmt.Sprintf("Node %s is %s, and pods that fit only there stay pending", names[0], state),
-		Fixes:   []analyzers.Fix{{Why: "Shows why the node is in this state", Argv: q.Kubectl("", "describe", "node", names[0])}},
+		Fixes:   []analyzers.Fix{{Why: "Show why the node is in this state", Argv: q.Kubectl("", "describe", "node", names[0])}},
 	}
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: taintText(taint)})
 	if taint.TimeAdded != nil {
@@ -230,7 +230,7 @@ func (q *inquiry) cordonFinding(names []string) analyzers.Finding {
 	}
 	f.Evidence = append([]analyzers.Evidence{e}, q.elsewhere(names)...)
 	f.Fixes = []analyzers.Fix{{
-		Why:  "Lets the scheduler use the node again, when its maintenance is over",
+		Why:  "Let the scheduler use the node again, when its maintenance is over",
 		Argv: q.Kubectl("", "uncordon", names[0]),
 		Patch: q.leaveTaints(names[0], map[string]any{"unschedulable": nil}, func(t corev1.Taint) bool {
 			return t.Key == corev1.TaintNodeUnschedulable

@@ -41,7 +41,7 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 	ref := analyzers.Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: q.pod.Namespace, Name: t.name}
 	f := analyzers.Finding{Code: unboundClaim, CausedBy: []analyzers.Ref{ref}}
 	uses := analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.volumes[*].persistentVolumeClaim.claimName", Quote: t.name}
-	describe := analyzers.Fix{Why: "Shows what the claim waits for", Argv: q.Kubectl(q.pod.Namespace, "describe", "pvc", t.name)}
+	describe := analyzers.Fix{Why: "Show what the claim waits for", Argv: q.Kubectl(q.pod.Namespace, "describe", "pvc", t.name)}
 	if t.what == claimMissing {
 		f.Summary = fmt.Sprintf("PersistentVolumeClaim %s does not exist", t.name)
 		f.Shared = fmt.Sprintf("PersistentVolumeClaim %s/%s does not exist", q.pod.Namespace, t.name)
@@ -111,7 +111,7 @@ func (q *inquiry) nearClaim(name string) (string, bool) {
 func (q *inquiry) useClaim(name, near string) (analyzers.Fix, bool) {
 	for _, v := range q.template().Volumes {
 		if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == name {
-			return q.change("Mounts the claim "+near+", if that is the one that was meant", map[string]any{
+			return q.change("Mount the claim "+near+", if that is the one that was meant", map[string]any{
 				"volumes": []any{map[string]any{"name": v.Name, "persistentVolumeClaim": map[string]any{"claimName": near}}},
 			}), true
 		}
@@ -130,7 +130,7 @@ func (q *inquiry) volumeFinding() analyzers.Finding {
 			Summary:  fmt.Sprintf("PersistentVolumeClaim %s finds no volume on any node that fits: class %s makes none there and none that exists suits it", t.name, t.className),
 			Shared:   fmt.Sprintf("PersistentVolumeClaim %s/%s finds no volume on any node that fits", q.pod.Namespace, t.name),
 			Evidence: []analyzers.Evidence{{Source: "StorageClass " + t.className, Path: "provisioner", Quote: t.class.Provisioner}},
-			Fixes:    []analyzers.Fix{{Why: "Shows the volumes that exist; one must have the claim's class, size and access mode", Argv: q.Kubectl("", "get", "pv")}},
+			Fixes:    []analyzers.Fix{{Why: "Show the volumes that exist; one must have the claim's class, size and access mode", Argv: q.Kubectl("", "get", "pv")}},
 		}
 		return f
 	case volumeMissing:
@@ -139,7 +139,7 @@ func (q *inquiry) volumeFinding() analyzers.Finding {
 			Summary:  fmt.Sprintf("PersistentVolumeClaim %s is bound to volume %s, which does not exist", t.name, t.pvc.Spec.VolumeName),
 			Shared:   fmt.Sprintf("PersistentVolumeClaim %s/%s is bound to volume %s, which does not exist", q.pod.Namespace, t.name, t.pvc.Spec.VolumeName),
 			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.volumeName", Quote: t.pvc.Spec.VolumeName}},
-			Fixes:    []analyzers.Fix{{Why: "Shows the claim", Argv: q.Kubectl(q.pod.Namespace, "describe", "pvc", t.name)}},
+			Fixes:    []analyzers.Fix{{Why: "Show the claim", Argv: q.Kubectl(q.pod.Namespace, "describe", "pvc", t.name)}},
 		}
 	case otherNode:
 		node := t.pvc.Annotations[annSelectedNode]
@@ -147,7 +147,7 @@ func (q *inquiry) volumeFinding() analyzers.Finding {
 			Code:     zoneConflict,
 			Summary:  fmt.Sprintf("A volume for claim %s is being made for node %s, where the pod cannot go", t.name, node),
 			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "metadata.annotations[" + annSelectedNode + "]", Quote: node}},
-			Fixes: []analyzers.Fix{{Why: "Lets the scheduler choose the node for the volume anew",
+			Fixes: []analyzers.Fix{{Why: "Let the scheduler choose the node for the volume anew",
 				Argv: q.Kubectl(q.pod.Namespace, "annotate", "pvc", t.name, annSelectedNode+"-")}},
 		}
 		if q.ev.byName[node] == nil {

@@ -38,7 +38,7 @@ func (q *inquiry) wordsFinding() (analyzers.Finding, bool) {
 		}
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(fits[0]).String(), Path: "status.allocatable", Quote: note})
 	}
-	f.Fixes = []analyzers.Fix{{Why: "Shows what the scheduler says of the pod", Argv: q.Kubectl(q.pod.Namespace, "describe", "pod", q.pod.Name)}}
+	f.Fixes = []analyzers.Fix{{Why: "Show what the scheduler says of the pod", Argv: q.Kubectl(q.pod.Namespace, "describe", "pod", q.pod.Name)}}
 	if f.Evidence == nil {
 		f.Evidence = []analyzers.Evidence{q.words.at}
 		q.said = false // said already
@@ -120,13 +120,13 @@ func (q *inquiry) beforeFinding() (analyzers.Finding, bool) {
 			return analyzers.Finding{}, false // they have come since
 		}
 		return analyzers.Finding{Code: insufficient, Summary: "The cluster has no node to run pods on",
-			Fixes: []analyzers.Fix{{Why: "Shows the nodes; add one", Argv: q.Kubectl("", "get", "nodes")}}}, true
+			Fixes: []analyzers.Fix{{Why: "Show the nodes; add one", Argv: q.Kubectl("", "get", "nodes")}}}, true
 	case strings.Contains(text, "unbound immediate PersistentVolumeClaims"), strings.HasPrefix(text, "persistentvolumeclaim "):
 		if q.ev.s.Sees(cluster.PersistentVolumeClaims, q.pod.Namespace) && q.e != nil && len(q.e.Everywhere) == 0 && q.ev.s.Sees(cluster.StorageClasses, "") {
 			return analyzers.Finding{}, false // bound since
 		}
 		return analyzers.Finding{Code: unboundClaim, Severity: analyzers.Warning, Summary: "The scheduler waits for a volume claim: " + text,
-			Fixes: []analyzers.Fix{{Why: "Shows the claims", Argv: q.Kubectl(q.pod.Namespace, "get", "pvc")}}}, true
+			Fixes: []analyzers.Fix{{Why: "Show the claims", Argv: q.Kubectl(q.pod.Namespace, "get", "pvc")}}}, true
 	}
 	return analyzers.Finding{}, false
 }
@@ -157,8 +157,8 @@ func (q *inquiry) devicesClaimed(text string) (analyzers.Finding, bool) {
 		Summary:  fmt.Sprintf("Resource claim %s cannot be allocated: no node has devices that satisfy it", some(names, 3)),
 		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(q.pod).String(), Path: "spec.resourceClaims", Quote: claimText(q.pod)}},
 		Fixes: []analyzers.Fix{
-			{Why: "Shows the claim and what it asks for", Argv: q.Kubectl(q.pod.Namespace, "get", "resourceclaims", "-o", "wide")},
-			{Why: "Shows which devices the drivers offer", Argv: q.Kubectl("", "get", "resourceslices,deviceclasses")},
+			{Why: "Show the claim and what it asks for", Argv: q.Kubectl(q.pod.Namespace, "get", "resourceclaims", "-o", "wide")},
+			{Why: "Show which devices the drivers offer", Argv: q.Kubectl("", "get", "resourceslices,deviceclasses")},
 		},
 	}
 	if i := strings.Index(text, "device class "); i >= 0 {

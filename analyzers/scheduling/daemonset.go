@@ -151,10 +151,10 @@ func (d *daemon) reportPending() {
 	}
 	summary := fmt.Sprintf("Its pod finds no place on %s: %s", nodesText(names), f.Summary)
 	f = analyzers.Finding{Code: daemonMissing, Subject: cluster.RefOf(d.ds), Affected: f.Affected, Evidence: f.Evidence, CausedBy: f.CausedBy, Summary: summary}
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows what holds the node", Argv: d.Kubectl("", "describe", "node", names[0])})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what holds the node", Argv: d.Kubectl("", "describe", "node", names[0])})
 	if d.ds.Spec.Template.Spec.PriorityClassName == "" && first.has(byRoom) {
 		q := &inquiry{Pass: d.Pass, root: cluster.RefOf(d.ds), owner: d.ds}
-		fix := q.change("Lets the pods displace others where a node is full", map[string]any{"priorityClassName": "system-node-critical"})
+		fix := q.change("Let the pods displace others where a node is full", map[string]any{"priorityClassName": "system-node-critical"})
 		fix.Patch = nil // what they would displace cannot be foreseen
 		f.Fixes = append(f.Fixes, fix)
 	}
@@ -221,7 +221,7 @@ func (d *daemon) reportAbsent() {
 	f := d.finding(fmt.Sprintf("Has no pod on %s, where its selector and tolerations admit one", nodesText(names)),
 		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "status.currentNumberScheduled", Quote: fmt.Sprintf("%d of %d desired", st.CurrentNumberScheduled, st.DesiredNumberScheduled)})
 	f.Severity = analyzers.Warning
-	f.Fixes = []analyzers.Fix{{Why: "Shows what the controller says", Argv: d.Kubectl(d.ds.Namespace, "describe", "daemonset", d.ds.Name)}}
+	f.Fixes = []analyzers.Fix{{Why: "Show what the controller says", Argv: d.Kubectl(d.ds.Namespace, "describe", "daemonset", d.ds.Name)}}
 	d.Report(f)
 }
 

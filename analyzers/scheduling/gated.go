@@ -60,7 +60,7 @@ func gatedFinding(p *analyzers.Pass, pod *corev1.Pod, queued bool, age time.Dura
 	}
 	if queued {
 		f.Summary = "Waits for Kueue to admit it: " + some(names, 2)
-		f.Fixes = []analyzers.Fix{{Why: "Shows what the queue waits for", Argv: p.Kubectl(pod.Namespace, "get", "workloads.kueue.x-k8s.io")}}
+		f.Fixes = []analyzers.Fix{{Why: "Show what the queue waits for", Argv: p.Kubectl(pod.Namespace, "get", "workloads.kueue.x-k8s.io")}}
 		return f
 	}
 	if age >= gateTime {
@@ -68,7 +68,7 @@ func gatedFinding(p *analyzers.Pass, pod *corev1.Pod, queued bool, age time.Dura
 	}
 	f.Fixes = []analyzers.Fix{
 		{Why: fmt.Sprintf("Check the controller that removes gates of %s: whether it runs, and its log", domain), Argv: p.Kubectl("", "get", "pods", "--all-namespaces")},
-		q.change("Takes the gate out of the template, if there is no such controller", map[string]any{"schedulingGates": nil}),
+		q.change("Take the gate out of the template, if there is no such controller", map[string]any{"schedulingGates": nil}),
 	}
 	return f
 }

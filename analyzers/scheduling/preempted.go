@@ -104,7 +104,7 @@ func (q *inquiry) preemptedFinding(x *preemption) analyzers.Finding {
 		Code: preempted, Evidence: evidence,
 		Summary: fmt.Sprintf("Had to leave node %s for %s, and finds no room elsewhere", x.node, other),
 		Fixes: []analyzers.Fix{
-			{Why: "Shows the priorities; give the workload a class that is not below the other's, if it matters as much", Argv: q.Kubectl("", "get", "priorityclasses")},
+			{Why: "Show the priorities; give the workload a class that is not below the other's, if it matters as much", Argv: q.Kubectl("", "get", "priorityclasses")},
 			{Why: "Add a node, so that both have room"},
 		},
 	}

@@ -123,11 +123,11 @@ func rejectedFinding(p *analyzers.Pass, pod *corev1.Pod, why string) analyzers.F
 	if q.template().NodeName != "" {
 		if _, scheduled := p.LastEvent(pod, nil, "Scheduled"); !scheduled {
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: q.root.String(), Path: "spec.nodeName", Quote: pod.Spec.NodeName + "; no event says that the scheduler chose it"})
-			fix := q.change("Leaves out nodeName, so that the scheduler chooses a node that fits", map[string]any{"nodeName": nil})
+			fix := q.change("Leave out nodeName, so that the scheduler chooses a node that fits", map[string]any{"nodeName": nil})
 			fix.Patch = nil // an overlay replaces pods that wait, not those that have failed
 			f.Fixes = append(f.Fixes, fix)
 		}
 	}
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows what the node has and what holds it", Argv: p.Kubectl("", "describe", "node", pod.Spec.NodeName)})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what the node has and what holds it", Argv: p.Kubectl("", "describe", "node", pod.Spec.NodeName)})
 	return f
 }

@@ -136,7 +136,7 @@ func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, 
 			f.Severity = analyzers.Warning
 			f.Summary = fmt.Sprintf("Names scheduler %s, and it has not looked at the pod", name)
 		}
-		f.Fixes = append(f.Fixes, q.change("Leaves the pod to the default scheduler", map[string]any{"schedulerName": corev1.DefaultSchedulerName}))
+		f.Fixes = append(f.Fixes, q.change("Leave the pod to the default scheduler", map[string]any{"schedulerName": corev1.DefaultSchedulerName}))
 	} else {
 		f.Summary = fmt.Sprintf("Scheduler %s has not looked at the pod: it does not run, or cannot reach the API server", name)
 		if at := seen[name]; !at.IsZero() {
@@ -152,7 +152,7 @@ func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, 
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s).String(), Path: "status.phase", Quote: string(s.Status.Phase) + ", not ready"})
 		}
 	}
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Shows whether a scheduler of that name runs", Argv: p.Kubectl("", "get", "pods", "--all-namespaces", "-l", "component=kube-scheduler")})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show whether a scheduler of that name runs", Argv: p.Kubectl("", "get", "pods", "--all-namespaces", "-l", "component=kube-scheduler")})
 	if name != corev1.DefaultSchedulerName {
 		f.Fixes[len(f.Fixes)-1].Argv = p.Kubectl("", "get", "pods", "--all-namespaces")
 	}

@@ -133,9 +133,9 @@ func (q *inquiry) surgeFinding() (analyzers.Finding, bool) {
 	}
 	f.Evidence = append(f.Evidence, q.elsewhere([]string{node})...)
 	f.Fixes = []analyzers.Fix{
-		q.patch("Lets the rollout take an old pod away before the new one runs", q.root, map[string]any{"spec": map[string]any{"strategy": map[string]any{
+		q.patch("Let the rollout take an old pod away before the new one runs", q.root, map[string]any{"spec": map[string]any{"strategy": map[string]any{
 			"rollingUpdate": map[string]any{"maxUnavailable": 1, "maxSurge": 0}}}}),
-		{Why: "Keeps the old revision, if a gap is not acceptable, until there is room for one pod more", Argv: q.Kubectl(q.root.Namespace, "rollout", "undo", q.root.Short())},
+		{Why: "Keep the old revision, if a gap is not acceptable, until there is room for one pod more", Argv: q.Kubectl(q.root.Namespace, "rollout", "undo", q.root.Short())},
 	}
 	return f, true
 }

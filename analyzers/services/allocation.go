@@ -16,7 +16,7 @@ import (
 // AddressClash finds Services whose cluster IP or node port is not theirs alone.
 var AddressClash = &analyzers.Analyzer{
 	Name: "services/address-clash",
-	Doc: `a Service's cluster IP or node port is taken twice or out of range
+	Doc: `Services whose cluster IP or node port is taken twice or out of range
 
 The API server's repair loops say so by events, again and again while it is so. A Service
 that was refused an address at creation does not exist, and leaves no trace.`,
@@ -49,7 +49,7 @@ func addressClashes(p *analyzers.Pass) error {
 			Summary:  "Address of the Service is not its own: " + cut160(ev.Message),
 			Evidence: []analyzers.Evidence{eventEvidence(svc, ev)},
 			Fixes: []analyzers.Fix{{
-				Why:  "Writes the Service down, to create it again without clusterIP and nodePort: it then gets new ones",
+				Why:  "Save the Service, then recreate it without clusterIP and nodePort, so that it gets new ones",
 				Argv: p.Kubectl(svc.Namespace, "get", "service", svc.Name, "-o", "yaml"),
 			}},
 		}
@@ -83,12 +83,12 @@ func twin(s *cluster.Snapshot, svc *corev1.Service) (analyzers.Evidence, bool) {
 			continue
 		}
 		if ip := svc.Spec.ClusterIP; ip != "" && ip != corev1.ClusterIPNone && other.Spec.ClusterIP == ip {
-			return analyzers.Evidence{Source: cluster.RefOf(other).String(), Path: "spec.clusterIP", Quote: ip}, true
+			return analyzers.Evidence{Source: cluster.RefOf(other).String(), Path: "spec.clusterIP", Quote: "clusterIP: " + ip}, true
 		}
 		for _, a := range svc.Spec.Ports {
 			for _, b := range other.Spec.Ports {
 				if a.NodePort != 0 && a.NodePort == b.NodePort && protocol(a.Protocol) == protocol(b.Protocol) {
-					return analyzers.Evidence{Source: cluster.RefOf(other).String(), Path: "spec.ports[*].nodePort", Quote: fmt.Sprint(a.NodePort)}, true
+					return analyzers.Evidence{Source: cluster.RefOf(other).String(), Path: "spec.ports[*].nodePort", Quote: fmt.Sprintf("nodePort: %d", a.NodePort)}, true
 				}
 			}
 		}

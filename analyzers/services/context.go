@@ -97,7 +97,7 @@ func elsewhere(s *cluster.Snapshot, svc *corev1.Service) (target, bool) {
 func exposeThere(p *analyzers.Pass, svc *corev1.Service, t target) []analyzers.Fix {
 	if len(svc.Spec.Ports) != 1 {
 		return []analyzers.Fix{{
-			Why:  fmt.Sprintf("Shows the Service, to create it again in namespace %s, where the pods are", t.ref.Namespace),
+			Why:  fmt.Sprintf("Show the Service, to recreate it in namespace %s, where the pods are", t.ref.Namespace),
 			Argv: p.Kubectl(svc.Namespace, "get", "service", svc.Name, "-o", "yaml"),
 		}}
 	}
@@ -107,7 +107,7 @@ func exposeThere(p *analyzers.Pass, svc *corev1.Service, t target) []analyzers.F
 		argv = append(argv, "--target-port", to)
 	}
 	return []analyzers.Fix{{
-		Why:  fmt.Sprintf("Creates the Service in namespace %s, where the pods are", t.ref.Namespace),
+		Why:  fmt.Sprintf("Create the Service in namespace %s, where the pods are", t.ref.Namespace),
 		Argv: p.Kubectl(t.ref.Namespace, argv...),
 	}}
 }

@@ -17,7 +17,7 @@ import (
 // ExternalName finds external names that DNS cannot answer with.
 var ExternalName = &analyzers.Analyzer{
 	Name: "services/external-name",
-	Doc: `an ExternalName Service holds an address, a URL or a name that cannot resolve
+	Doc: `ExternalName Services with an address, a URL or a name that cannot resolve
 
 The cluster's DNS answers with an alias (CNAME) to spec.externalName: it has to be a full
 host name. The API server accepts digits and dots, so an IPv4 address gets through; a
@@ -36,7 +36,7 @@ func externalNames(p *analyzers.Pass) error {
 		f := analyzers.Finding{
 			Code:     externalName,
 			Subject:  cluster.RefOf(svc),
-			Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "spec.externalName", Quote: name}},
+			Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "spec.externalName", Quote: "externalName: " + name}},
 		}
 		if judgeName(p, svc, strings.TrimSuffix(name, "."), &f) {
 			p.Report(f)
@@ -52,12 +52,12 @@ var inCluster = regexp.MustCompile(`^([a-z0-9-]+)\.([a-z0-9-]+)(\.svc(\.cluster\
 func judgeName(p *analyzers.Pass, svc *corev1.Service, name string, f *analyzers.Finding) bool {
 	bare := strings.Trim(name, "[]")
 	if _, err := netip.ParseAddr(bare); err == nil {
-		f.Summary = fmt.Sprintf("externalName is the address %s, and DNS can only answer with a host name", name)
+		f.Summary = fmt.Sprintf("ExternalName %s is an address, but DNS can only answer with a host name", name)
 		f.Fixes = addressFixes(p, svc)
 		return true
 	}
 	if host := hostOf(name); host != name {
-		f.Summary = fmt.Sprintf("externalName %s is not a host name: it has a scheme, port or path", name)
+		f.Summary = fmt.Sprintf("ExternalName %s is not a host name: it has a scheme, port or path", name)
 		f.Fixes = []analyzers.Fix{rename(p, svc, host)}
 		return true
 	}
@@ -69,27 +69,27 @@ func judgeName(p *analyzers.Pass, svc *corev1.Service, name string, f *analyzers
 	switch {
 	case m[4] == "" && exists:
 		full := m[1] + "." + m[2] + ".svc.cluster.local"
-		f.Summary = fmt.Sprintf("externalName %s is not a full name: DNS does not complete the target of an alias to %s", name, full)
+		f.Summary = fmt.Sprintf("ExternalName %s is not a full name: DNS does not complete it to %s", name, full)
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(target).String(), Path: "metadata.name", Quote: m[1]})
 		f.Fixes = []analyzers.Fix{rename(p, svc, full)}
 		return true
 	case m[3] == "":
 		return false // a domain such as example.com
 	case m[1] == svc.Name && m[2] == svc.Namespace:
-		f.Summary = fmt.Sprintf("externalName %s is the Service itself", name)
+		f.Summary = fmt.Sprintf("ExternalName %s is the Service itself", name)
 	case !exists && p.Sees(cluster.Services, m[2]):
-		f.Summary = fmt.Sprintf("externalName %s names Service %s/%s, which does not exist", name, m[2], m[1])
+		f.Summary = fmt.Sprintf("ExternalName %s names Service %s/%s, which does not exist", name, m[2], m[1])
 		f.CausedBy = []analyzers.Ref{{APIVersion: "v1", Kind: "Service", Namespace: m[2], Name: m[1]}}
 		f.Shared = fmt.Sprintf("Service %s/%s does not exist", m[2], m[1])
 		if near, ok := nearService(p, m[2], m[1]); ok {
-			f.Summary += fmt.Sprintf(": %s does", near)
+			f.Summary += fmt.Sprintf("; %s was probably meant", near)
 			f.Fixes = []analyzers.Fix{rename(p, svc, near+"."+m[2]+".svc.cluster.local")}
 			return true
 		}
 	default:
 		return ports(p, svc, f)
 	}
-	f.Fixes = []analyzers.Fix{edit(p, svc, "to set externalName to a host name that exists")}
+	f.Fixes = []analyzers.Fix{edit(p, svc, "Set externalName to a host name that exists")}
 	return true
 }
 
@@ -110,15 +110,15 @@ func noDomain(p *analyzers.Pass, svc *corev1.Service, name string, f *analyzers.
 	}
 	if target, ok := cluster.Find[*corev1.Service](p.Snapshot, svc.Namespace, name); ok && name != svc.Name {
 		full := name + "." + svc.Namespace + ".svc.cluster.local"
-		f.Summary = fmt.Sprintf("externalName %s is not a full name: DNS does not complete the target of an alias to %s", name, full)
+		f.Summary = fmt.Sprintf("ExternalName %s is not a full name: DNS does not complete it to %s", name, full)
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(target).String(), Path: "metadata.name", Quote: name})
 		f.Fixes = []analyzers.Fix{rename(p, svc, full)}
 		return true
 	}
 	// A name server of the company may know single words: not an error.
 	f.Severity = analyzers.Warning
-	f.Summary = fmt.Sprintf("externalName %q has no domain, and DNS does not complete the target of an alias", name)
-	f.Fixes = []analyzers.Fix{edit(p, svc, "to set externalName to the full host name")}
+	f.Summary = fmt.Sprintf("ExternalName %q has no domain, and DNS does not complete the target of an alias", name)
+	f.Fixes = []analyzers.Fix{edit(p, svc, "Set externalName to the full host name")}
 	return true
 }
 
@@ -129,7 +129,7 @@ func ports(p *analyzers.Pass, svc *corev1.Service, f *analyzers.Finding) bool {
 			f.Severity = analyzers.Warning
 			f.Summary = fmt.Sprintf("Port %d is not translated to %d: an ExternalName is an alias in DNS, and clients connect to the port they ask for", port.Port, n)
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].targetPort", i), Quote: fmt.Sprint(n)})
-			f.Fixes = []analyzers.Fix{edit(p, svc, "to set port to the port of the external host")}
+			f.Fixes = []analyzers.Fix{edit(p, svc, "Set port to the port of the external host")}
 			return true
 		}
 	}
@@ -149,7 +149,7 @@ func hostOf(name string) string {
 func rename(p *analyzers.Pass, svc *corev1.Service, host string) analyzers.Fix {
 	data, _ := json.Marshal(map[string]any{"spec": map[string]any{"externalName": host}})
 	return analyzers.Fix{
-		Why:   "Sets externalName to the full host name",
+		Why:   "Set externalName to the full host name",
 		Argv:  p.Kubectl(svc.Namespace, "patch", "service", svc.Name, "--type", "strategic", "-p", string(data)),
 		Patch: &analyzers.Patch{Target: cluster.RefOf(svc), Data: data},
 	}
@@ -158,10 +158,10 @@ func rename(p *analyzers.Pass, svc *corev1.Service, host string) analyzers.Fix {
 // addressFixes leads to a name for the address, or to a Service without a selector,
 // whose EndpointSlice holds it. That one needs ports.
 func addressFixes(p *analyzers.Pass, svc *corev1.Service) []analyzers.Fix {
-	out := []analyzers.Fix{edit(p, svc, "to set externalName to a host name that resolves to the address")}
+	out := []analyzers.Fix{edit(p, svc, "Set externalName to a host name that resolves to the address")}
 	if len(svc.Spec.Ports) > 0 {
 		out = append(out, analyzers.Fix{
-			Why:  "Makes it a Service without a selector, to which an EndpointSlice with the address is then added",
+			Why:  "Make it a Service without a selector, then add an EndpointSlice with the address",
 			Argv: p.Kubectl(svc.Namespace, "patch", "service", svc.Name, "--type", "merge", "-p", `{"spec":{"type":"ClusterIP","externalName":null}}`),
 		})
 	}
@@ -169,5 +169,5 @@ func addressFixes(p *analyzers.Pass, svc *corev1.Service) []analyzers.Fix {
 }
 
 func edit(p *analyzers.Pass, svc *corev1.Service, what string) analyzers.Fix {
-	return analyzers.Fix{Why: "Opens the Service, " + what, Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name)}
+	return analyzers.Fix{Why: what, Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name)}
 }

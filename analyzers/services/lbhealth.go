@@ -16,7 +16,7 @@ import (
 // the cluster only where pods have a readiness gate for it.
 var UnhealthyTargets = &analyzers.Analyzer{
 	Name:  "services/unhealthy-targets",
-	Doc:   `a cloud load balancer calls pods unhealthy that are ready inside the cluster`,
+	Doc:   `pods that are ready and that a cloud load balancer calls unhealthy`,
 	Needs: []schema.GroupKind{cluster.Services, cluster.Pods},
 	Emits: []analyzers.Code{lbUnhealthy},
 	Run:   unhealthyTargets,
@@ -43,13 +43,13 @@ func unhealthyTargets(p *analyzers.Pass) error {
 				Summary:  fmt.Sprintf("Load balancer calls pods of %s %s unhealthy that are ready inside the cluster: %s", p.Root(pod).Kind, p.Root(pod).Name, gate.Reason),
 				Evidence: []analyzers.Evidence{
 					{Source: cluster.RefOf(pod).String(), Path: "status.conditions[" + string(gate.Type) + "]", Quote: cut(strings.TrimSpace(gate.Reason + " " + gate.Message)), At: gate.LastTransitionTime.Time},
-					{Source: cluster.RefOf(pod).String(), Path: "status.conditions[ContainersReady]", Quote: "True"},
+					{Source: cluster.RefOf(pod).String(), Path: "status.conditions[ContainersReady]", Quote: "ContainersReady: True"},
 				},
 				// Where the pods' gate has a finding of its own, this one says what it
 				// does to the Service.
 				CausedBy: []analyzers.Ref{p.Root(pod)},
 				Fixes: []analyzers.Fix{{
-					Why:  "Shows the health check annotations of the Service, to set path and port to those that the pods answer",
+					Why:  "Show the Service's health check annotations, which must name a path and port that the pods answer",
 					Argv: p.Kubectl(svc.Namespace, "get", "service", svc.Name, "-o", "yaml"),
 				}},
 			})

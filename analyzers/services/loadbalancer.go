@@ -15,7 +15,7 @@ import (
 // PendingLoadBalancer finds LoadBalancer Services that get no external address.
 var PendingLoadBalancer = &analyzers.Analyzer{
 	Name: "services/pending-load-balancer",
-	Doc: `a LoadBalancer Service gets no external address
+	Doc: `LoadBalancer Services that get no external address
 
 A warning where nothing in the cluster serves load balancers at all: inside, and by its
 node ports, the Service works.`,
@@ -45,7 +45,7 @@ func pendingLoadBalancer(p *analyzers.Pass) error {
 		f := analyzers.Finding{
 			Code:     lbPending,
 			Subject:  cluster.RefOf(svc),
-			Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "status.loadBalancer.ingress", Quote: "empty", At: svc.CreationTimestamp.Time}},
+			Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "status.loadBalancer.ingress", Quote: "loadBalancer.ingress: none", At: svc.CreationTimestamp.Time}},
 		}
 		refusal, refused := p.LastEvent(svc, func(ev *corev1.Event) bool { return ev.Type == corev1.EventTypeWarning && balancerEvent(ev) })
 		answer, answered := p.LastEvent(svc, balancerEvent)
@@ -54,11 +54,11 @@ func pendingLoadBalancer(p *analyzers.Pass) error {
 		case refused && (age > balancerTime || cluster.EventCount(refusal) > 1):
 			f.Summary = "Load balancer is not created: " + cut160(balancerError(refusal.Message))
 			f.Evidence = append(f.Evidence, eventEvidence(svc, refusal))
-			f.Fixes = []analyzers.Fix{describe(p, svc, "Shows all that the load balancer's controller says")}
+			f.Fixes = []analyzers.Fix{describe(p, svc, "Show all events of the load balancer's controller")}
 		case age > balancerTime && answered:
 			f.Summary = fmt.Sprintf("Load balancer has no address: its controller's last word is %s", answer.Reason)
 			f.Evidence = append(f.Evidence, eventEvidence(svc, answer))
-			f.Fixes = []analyzers.Fix{describe(p, svc, "Shows all that the load balancer's controller says")}
+			f.Fixes = []analyzers.Fix{describe(p, svc, "Show all events of the load balancer's controller")}
 		case answered || refused:
 			continue
 		default:
@@ -137,9 +137,9 @@ func withoutAnswer(f *analyzers.Finding, svc *corev1.Service, who string, served
 	switch {
 	case class != "":
 		f.Summary = fmt.Sprintf("Load balancer stays pending: no controller answers for loadBalancerClass %s", class)
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(svc).String(), Path: "spec.loadBalancerClass", Quote: class})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(svc).String(), Path: "spec.loadBalancerClass", Quote: "loadBalancerClass: " + class})
 	case served:
-		f.Summary = "Load balancer stays pending: its controller has not said a word about this Service"
+		f.Summary = "Load balancer stays pending: its controller has not reacted to this Service"
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(svc).String(), Path: "controller", Quote: who})
 	default:
 		f.Severity = analyzers.Warning
@@ -149,17 +149,17 @@ func withoutAnswer(f *analyzers.Finding, svc *corev1.Service, who string, served
 
 func withoutAnswerFixes(p *analyzers.Pass, svc *corev1.Service, served bool) []analyzers.Fix {
 	if served || classOf(svc) != "" {
-		return []analyzers.Fix{describe(p, svc, "Shows the Service and what is said about it")}
+		return []analyzers.Fix{describe(p, svc, "Show the Service and its events")}
 	}
 	data := `{"spec":{"type":"NodePort"}}`
 	return []analyzers.Fix{
 		{
-			Why:   "Offers the Service on a port of every node, which needs no load balancer",
+			Why:   "Offer the Service on a port of every node, which needs no load balancer",
 			Argv:  p.Kubectl(svc.Namespace, "patch", "service", svc.Name, "--type", "strategic", "-p", data),
 			Patch: &analyzers.Patch{Target: cluster.RefOf(svc), Data: []byte(data)},
 		},
 		{
-			Why:  "Reaches the Service from this machine for a test",
+			Why:  "Reach the Service from this machine for a test",
 			Argv: p.Kubectl(svc.Namespace, "port-forward", "service/"+svc.Name, forward(svc)),
 		},
 	}

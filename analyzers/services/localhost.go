@@ -18,7 +18,7 @@ import (
 // Service nor the kubelet reaches them.
 var BindsLocalhost = &analyzers.Analyzer{
 	Name: "services/binds-localhost",
-	Doc: `a program listens on 127.0.0.1 and cannot be reached from outside its pod
+	Doc: `programs that listen on 127.0.0.1, where nothing outside their pod reaches them
 
 Established by what the program's log or its listen argument says, for a port that a
 Service or a probe sends to. A log that only says "localhost" counts when the kubelet was
@@ -109,9 +109,9 @@ func reportLocalhost(p *analyzers.Pass, pod *corev1.Pod, c *corev1.Container, s 
 		Subject:  root,
 		Part:     c.Name,
 		Affected: []analyzers.Ref{cluster.RefOf(pod)},
-		Summary:  fmt.Sprintf("Container %s listens on 127.0.0.1:%d only, where %s does not reach it", c.Name, s.port, who),
+		Summary:  fmt.Sprintf("Container %s listens on 127.0.0.1:%d only, which %s cannot reach", c.Name, s.port, who),
 		Evidence: []analyzers.Evidence{s.evidence, evidence},
-		Fixes:    []analyzers.Fix{{Why: "Opens the workload, to make the program listen on all addresses (0.0.0.0) in its arguments or configuration", Argv: p.Kubectl(pod.Namespace, "edit", root.Short())}},
+		Fixes:    []analyzers.Fix{{Why: "Let the program listen on all addresses (0.0.0.0), in its arguments or settings", Argv: p.Kubectl(pod.Namespace, "edit", root.Short())}},
 	}
 	if refused {
 		f.Evidence = append(f.Evidence, refusal)

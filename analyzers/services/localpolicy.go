@@ -17,7 +17,7 @@ import (
 // the node and no pod of the Service is there.
 var LocalTraffic = &analyzers.Analyzer{
 	Name: "services/local-traffic",
-	Doc: `a traffic policy of Local drops traffic on nodes without a pod of the Service
+	Doc: `Services whose traffic policy Local drops traffic on nodes without a pod
 
 A load balancer learns from the health check node port which nodes to leave out, so a
 LoadBalancer Service is reported only when no node that load balancers use has a pod.`,
@@ -70,14 +70,14 @@ func external(p *analyzers.Pass, svc *corev1.Service, with map[string]bool) {
 			return
 		}
 		f.Severity = analyzers.Error
-		f.Summary = "externalTrafficPolicy Local: no node that load balancers send to has a pod of the Service, all traffic from outside is dropped"
+		f.Summary = "All traffic from outside is dropped: no node behind the load balancer has a pod of the Service (externalTrafficPolicy Local)"
 	case len(without) == 0:
 		return
 	default:
-		f.Summary = fmt.Sprintf("externalTrafficPolicy Local: requests to node port %s of %s are dropped, no pod of the Service is there", nodePorts(svc), names(without))
+		f.Summary = fmt.Sprintf("Requests to node port %s of %s are dropped: no pod of the Service is there (externalTrafficPolicy Local)", nodePorts(svc), names(without))
 	}
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Node " + without[0], Path: "pods", Quote: "no ready pod of the Service"})
-	f.Fixes = []analyzers.Fix{policyFix(p, svc, "externalTrafficPolicy", "Lets every node forward to the pods on other nodes; the address of the client is then no longer seen")}
+	f.Fixes = []analyzers.Fix{policyFix(p, svc, "externalTrafficPolicy", "Let every node forward to pods on other nodes, which then no longer see the client's address")}
 	p.Report(f)
 }
 
@@ -97,16 +97,16 @@ func internal(p *analyzers.Pass, svc *corev1.Service, with map[string]bool) {
 	p.Report(analyzers.Finding{
 		Code:     trafficLocalIn,
 		Subject:  cluster.RefOf(svc),
-		Summary:  fmt.Sprintf("internalTrafficPolicy Local: pods on %s cannot reach the Service, no pod of it is there", names(without)),
+		Summary:  fmt.Sprintf("Pods on %s cannot reach the Service: no pod of it is there (internalTrafficPolicy Local)", names(without)),
 		Evidence: append(policyEvidence(svc, "internalTrafficPolicy", string(*svc.Spec.InternalTrafficPolicy), with), analyzers.Evidence{Source: "Node " + without[0], Path: "pods", Quote: "pods of the namespace, none of the Service"}),
-		Fixes:    []analyzers.Fix{policyFix(p, svc, "internalTrafficPolicy", "Lets every node forward to the pods on other nodes")},
+		Fixes:    []analyzers.Fix{policyFix(p, svc, "internalTrafficPolicy", "Let every node forward to pods on other nodes")},
 	})
 }
 
 func policyEvidence(svc *corev1.Service, field, value string, with map[string]bool) []analyzers.Evidence {
 	ref := cluster.RefOf(svc).String()
 	return []analyzers.Evidence{
-		{Source: ref, Path: "spec." + field, Quote: value},
+		{Source: ref, Path: "spec." + field, Quote: field + ": " + value},
 		{Source: ref, Path: "nodes with a ready pod", Quote: names(sorted(with))},
 	}
 }

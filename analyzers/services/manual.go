@@ -19,7 +19,7 @@ import (
 // missing or do not fit.
 var ManualEndpoints = &analyzers.Analyzer{
 	Name: "services/manual-endpoints",
-	Doc: `a Service without a selector has no endpoints that fit it
+	Doc: `Services without a selector that have no fitting endpoints
 
 Such a Service leads where EndpointSlices with its name in the label
 kubernetes.io/service-name lead, for ports of the same name. Endpoints objects are copied
@@ -62,7 +62,7 @@ func judgeManual(p *analyzers.Pass, svc *corev1.Service) {
 		Code:     noEndpoints,
 		Severity: analyzers.Warning,
 		Subject:  cluster.RefOf(svc),
-		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "none"}},
+		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "selector: none"}},
 	}
 	see := func(slice *discoveryv1.EndpointSlice, path, quote string) {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(slice).String(), Path: path, Quote: quote})
@@ -74,11 +74,11 @@ func judgeManual(p *analyzers.Pass, svc *corev1.Service) {
 		f.Fixes = []analyzers.Fix{labelSlice(p, svc, unlabelled[0])}
 	case len(own) == 0:
 		f.Summary = fmt.Sprintf("Service has no selector, and no EndpointSlice is labelled %s=%s", discoveryv1.LabelServiceName, svc.Name)
-		f.Fixes = []analyzers.Fix{{Why: "Opens the Service, to give it a selector if pods stand behind it", Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name)}}
+		f.Fixes = []analyzers.Fix{{Why: "Give the Service a selector, if pods stand behind it", Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name)}}
 	case !slices.ContainsFunc(own, usable):
 		f.Summary = fmt.Sprintf("Service has no selector, and EndpointSlice %s holds no ready address", own[0].Name)
-		see(own[0], "endpoints", fmt.Sprintf("%d, none ready", len(own[0].Endpoints)))
-		f.Fixes = []analyzers.Fix{editSlice(p, own[0], "to add the addresses")}
+		see(own[0], "endpoints", fmt.Sprintf("endpoints: %d, none ready", len(own[0].Endpoints)))
+		f.Fixes = []analyzers.Fix{editSlice(p, own[0], "Add the addresses to the EndpointSlice")}
 	default:
 		if !misfit(p, svc, own, &f, see) {
 			return
@@ -107,7 +107,7 @@ func misfit(p *analyzers.Pass, svc *corev1.Service, own []*discoveryv1.EndpointS
 		f.Part = part(svc, i)
 		f.Summary = fmt.Sprintf("Port %s of the Service has no endpoints: EndpointSlice %s has %s", display(port), own[0].Name, names)
 		see(own[0], "ports[*].name", strings.Join(have, ", "))
-		f.Fixes = []analyzers.Fix{editSlice(p, own[0], fmt.Sprintf("to name the port %q as in the Service", port.Name))}
+		f.Fixes = []analyzers.Fix{editSlice(p, own[0], fmt.Sprintf("Name the EndpointSlice's port %q, as in the Service", port.Name))}
 		return true
 	}
 	for _, slice := range own {
@@ -116,7 +116,7 @@ func misfit(p *analyzers.Pass, svc *corev1.Service, own []*discoveryv1.EndpointS
 				if why := impossible(p, a); why != "" {
 					f.Summary = fmt.Sprintf("EndpointSlice %s sends to %s, which is %s", slice.Name, a, why)
 					see(slice, "endpoints[*].addresses", a)
-					f.Fixes = []analyzers.Fix{editSlice(p, slice, "to set the address of the program itself")}
+					f.Fixes = []analyzers.Fix{editSlice(p, slice, "Set the address of the program itself in the EndpointSlice")}
 					return true
 				}
 			}
@@ -176,12 +176,12 @@ func display(port corev1.ServicePort) string {
 func labelSlice(p *analyzers.Pass, svc *corev1.Service, slice *discoveryv1.EndpointSlice) analyzers.Fix {
 	data, _ := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]string{discoveryv1.LabelServiceName: svc.Name}}})
 	return analyzers.Fix{
-		Why:   "Tells Kubernetes that the EndpointSlice belongs to the Service",
+		Why:   "Tell Kubernetes that the EndpointSlice belongs to the Service",
 		Argv:  p.Kubectl(svc.Namespace, "label", "endpointslice", slice.Name, discoveryv1.LabelServiceName+"="+svc.Name),
 		Patch: &analyzers.Patch{Target: cluster.RefOf(slice), Data: data},
 	}
 }
 
 func editSlice(p *analyzers.Pass, slice *discoveryv1.EndpointSlice, what string) analyzers.Fix {
-	return analyzers.Fix{Why: "Opens the EndpointSlice, " + what, Argv: p.Kubectl(slice.Namespace, "edit", "endpointslice", slice.Name)}
+	return analyzers.Fix{Why: what, Argv: p.Kubectl(slice.Namespace, "edit", "endpointslice", slice.Name)}
 }

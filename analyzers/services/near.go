@@ -232,7 +232,7 @@ func (m meant) fix(p *analyzers.Pass, svc *corev1.Service, list []target) analyz
 		}
 	}
 	return analyzers.Fix{
-		Why:   fmt.Sprintf("Makes the selector match the pods of %s %s", m.ref.Kind, m.ref.Name),
+		Why:   fmt.Sprintf("Make the selector match the pods of %s %s", m.ref.Kind, m.ref.Name),
 		Argv:  p.Kubectl(svc.Namespace, "patch", "service", svc.Name, "--type", "strategic", "-p", string(data)),
 		Patch: &analyzers.Patch{Target: cluster.RefOf(svc), Data: data},
 	}
@@ -240,7 +240,7 @@ func (m meant) fix(p *analyzers.Pass, svc *corev1.Service, list []target) analyz
 
 func showLabels(p *analyzers.Pass, svc *corev1.Service) analyzers.Fix {
 	return analyzers.Fix{
-		Why:  "Shows the labels that the pods really carry, to correct spec.selector by",
+		Why:  "Show the labels of the pods, to correct the selector",
 		Argv: p.Kubectl(svc.Namespace, "get", "pods", "--show-labels"),
 	}
 }

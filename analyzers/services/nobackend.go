@@ -16,7 +16,7 @@ import (
 // NoBackend finds Services whose selector matches no pod.
 var NoBackend = &analyzers.Analyzer{
 	Name: "services/no-backend",
-	Doc: `a Service's selector matches no pod
+	Doc: `Services whose selector matches no pod
 
 A selector that misses the labels of one workload by a letter, a value or a key is
 itself the fault. One that matches a workload without pods follows from that workload.
@@ -83,13 +83,13 @@ func reportEmpty(p *analyzers.Pass, svc *corev1.Service, matched []target) {
 	p.Report(analyzers.Finding{
 		Code:    noEndpoints,
 		Subject: cluster.RefOf(svc),
-		Summary: fmt.Sprintf("Service has no endpoints: %s %s, which its selector %s matches, has no pods", t.ref.Kind, t.ref.Name, selectorText(svc)),
+		Summary: fmt.Sprintf("%s %s, which selector %s matches, has no pods", t.ref.Kind, t.ref.Name, selectorText(svc)),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: selectorText(svc)},
-			{Source: t.ref.String(), Path: "spec.replicas", Quote: fmt.Sprint(t.wants)},
+			{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "selector: " + selectorText(svc)},
+			{Source: t.ref.String(), Path: "spec.replicas", Quote: fmt.Sprintf("replicas: %d", t.wants)},
 		},
 		CausedBy: []analyzers.Ref{t.ref},
-		Fixes:    []analyzers.Fix{{Why: "Shows why the workload has no pods", Argv: p.Kubectl(svc.Namespace, "describe", t.ref.Short())}},
+		Fixes:    []analyzers.Fix{{Why: "Show why the workload has no pods", Argv: p.Kubectl(svc.Namespace, "describe", t.ref.Short())}},
 	})
 }
 
@@ -106,13 +106,13 @@ func reportUnmatched(p *analyzers.Pass, svc *corev1.Service, list []target) {
 	f := analyzers.Finding{
 		Code:     noEndpoints,
 		Subject:  cluster.RefOf(svc),
-		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: selectorText(svc)}},
+		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "selector: " + selectorText(svc)}},
 	}
 	if r, ok := electedRole(p.Snapshot, svc, list); ok {
 		if r.standby {
 			return
 		}
-		f.Summary = fmt.Sprintf("Service has no endpoints: no pod of %s %s carries %s", r.of.Kind, r.of.Name, r.asked)
+		f.Summary = fmt.Sprintf("Selector wants %s, and no pod of %s %s has that label", r.asked, r.of.Kind, r.of.Name)
 		f.Evidence = append(f.Evidence, r.evidence)
 		f.CausedBy = []analyzers.Ref{r.of}
 		f.Fixes = []analyzers.Fix{showLabels(p, svc)}
@@ -123,7 +123,7 @@ func reportUnmatched(p *analyzers.Pass, svc *corev1.Service, list []target) {
 	young := p.Since(svc.CreationTimestamp.Time) < applyTime && !svc.CreationTimestamp.IsZero()
 	if ok && m.wants > 0 && (!young || m.score >= sureScore) {
 		f.Summary = fmt.Sprintf("Selector %s matches no pod: %s %s", m.asks(), m.pods(), m.has())
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: m.ref.String(), Path: labelsPath(m.target), Quote: labels.FormatLabels(m.labels)})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: m.ref.String(), Path: labelsPath(m.target), Quote: "labels: " + labels.FormatLabels(m.labels)})
 		f.Fixes = []analyzers.Fix{m.fix(p, svc, list)}
 		if f.Fixes[0].Patch != nil {
 			f.Fixes = append(f.Fixes, showLabels(p, svc))
@@ -136,7 +136,7 @@ func reportUnmatched(p *analyzers.Pass, svc *corev1.Service, list []target) {
 	}
 	if other, ok := elsewhere(p.Snapshot, svc); ok {
 		f.Summary = fmt.Sprintf("Selector %s matches no pod in namespace %s: %s has these labels", selectorText(svc), svc.Namespace, other.ref)
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: other.ref.String(), Path: labelsPath(other), Quote: labels.FormatLabels(other.labels)})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: other.ref.String(), Path: labelsPath(other), Quote: "labels: " + labels.FormatLabels(other.labels)})
 		f.Fixes = exposeThere(p, svc, other)
 		p.Report(f)
 		return

@@ -17,7 +17,7 @@ import (
 // WrongPort finds Services that send traffic to a port that their pods do not have.
 var WrongPort = &analyzers.Analyzer{
 	Name: "services/wrong-port",
-	Doc: `a Service's targetPort is none that its pods have
+	Doc: `Services whose targetPort is none that their pods have
 
 A named targetPort that no selected pod declares, with the Service's protocol, leads
 nowhere: the EndpointSlice then lists ready pods without that port. A number needs more:
@@ -77,7 +77,7 @@ func namedPort(p *analyzers.Pass, svc *corev1.Service, i int, pods []*corev1.Pod
 		Subject: cluster.RefOf(svc),
 		Part:    part(svc, i),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].targetPort", i), Quote: name},
+			{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].targetPort", i), Quote: "targetPort: " + name},
 		},
 	}
 	if headless(svc) {
@@ -85,24 +85,24 @@ func namedPort(p *analyzers.Pass, svc *corev1.Service, i int, pods []*corev1.Pod
 	}
 	if where == nil {
 		f.Summary = fmt.Sprintf("Target port %q of port %d does not exist: the pods of %s declare no ports", name, port.Port, workloads(p, pods))
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(pods[0]).String(), Path: "spec.containers[*].ports", Quote: "none"})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(pods[0]).String(), Path: "spec.containers[*].ports", Quote: "ports: none"})
 		f.Fixes = []analyzers.Fix{probedFix(p, svc, i, pods[0])}
 		p.Report(f)
 		return
 	}
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(where).String(), Path: "spec.containers[*].ports", Quote: portList(declared)})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(where).String(), Path: "spec.containers[*].ports", Quote: "ports: " + portList(declared)})
 	if other := slices.IndexFunc(declared, func(d corev1.ContainerPort) bool { return d.Name == name }); other >= 0 {
 		have := protocol(declared[other].Protocol)
-		f.Summary = fmt.Sprintf("Port %d is %s, and the pods of %s declare port %q as %s", port.Port, proto, workloads(p, pods), name, have)
-		f.Fixes = []analyzers.Fix{portFix(p, svc, i, "protocol", string(have), fmt.Sprintf("Makes the Service's port %s, as the pods have it", have))}
+		f.Summary = fmt.Sprintf("Port %d is %s, but the pods of %s declare port %q as %s", port.Port, proto, workloads(p, pods), name, have)
+		f.Fixes = []analyzers.Fix{portFix(p, svc, i, "protocol", string(have), fmt.Sprintf("Make the Service's port %s, as the pods have it", have))}
 		p.Report(f)
 		return
 	}
 	f.Summary = fmt.Sprintf("Target port %q of port %d does not exist: the pods of %s declare %s", name, port.Port, workloads(p, pods), portList(declared))
 	if to, ok := meantPort(name, proto, declared); ok {
-		f.Fixes = []analyzers.Fix{portFix(p, svc, i, "targetPort", to, fmt.Sprintf("Sends the traffic to port %v of the pods", to))}
+		f.Fixes = []analyzers.Fix{portFix(p, svc, i, "targetPort", to, fmt.Sprintf("Send the traffic to port %v of the pods", to))}
 	} else {
-		f.Fixes = []analyzers.Fix{{Why: "Opens the Service, to set targetPort to a port that the pods declare", Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name)}}
+		f.Fixes = []analyzers.Fix{{Why: "Set targetPort to a port that the pods declare", Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name)}}
 	}
 	p.Report(f)
 }
@@ -141,12 +141,12 @@ func probedFix(p *analyzers.Pass, svc *corev1.Service, i int, pod *corev1.Pod) a
 	for _, c := range serving(&pod.Spec) {
 		for _, probe := range []*corev1.Probe{c.ReadinessProbe, c.LivenessProbe} {
 			if n := probePort(&c, probe); n > 0 {
-				return portFix(p, svc, i, "targetPort", n, fmt.Sprintf("Sends the traffic to port %d, which a probe of the pods asks", n))
+				return portFix(p, svc, i, "targetPort", n, fmt.Sprintf("Send the traffic to port %d, which a probe of the pods asks", n))
 			}
 		}
 	}
 	return analyzers.Fix{
-		Why:  "Opens the Service, to set targetPort to the number of the port that the program listens on",
+		Why:  "Set targetPort to the number of the port that the program listens on",
 		Argv: p.Kubectl(svc.Namespace, "edit", "service", svc.Name),
 	}
 }

@@ -59,10 +59,10 @@ func numberedPort(p *analyzers.Pass, svc *corev1.Service, i int, pods []*corev1.
 		Part:     part(svc, i),
 		Summary:  fmt.Sprintf("Port %d sends traffic to port %d of %s, which %s", port.Port, n, workloads(p, pods), found.why),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].targetPort", i), Quote: strconv.Itoa(n)},
+			{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].targetPort", i), Quote: fmt.Sprintf("targetPort: %d", n)},
 			found.evidence,
 		},
-		Fixes: []analyzers.Fix{portFix(p, svc, i, "targetPort", found.meant, fmt.Sprintf("Sends the traffic to port %d of the pods", found.meant))},
+		Fixes: []analyzers.Fix{portFix(p, svc, i, "targetPort", found.meant, fmt.Sprintf("Send the traffic to port %d of the pods", found.meant))},
 	}
 	p.Report(f)
 }
@@ -151,7 +151,7 @@ func probedPort(pod *corev1.Pod, containers []corev1.Container, declared []int) 
 		if n := probePort(&c, c.ReadinessProbe); n == declared[0] {
 			return &verdict{
 				severity: analyzers.Error, meant: n, why: fmt.Sprintf("declares only port %d and answers there", n),
-				evidence: analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "readinessProbe of container " + c.Name, Quote: fmt.Sprintf("succeeds on port %d", n)},
+				evidence: analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "readinessProbe of container " + c.Name, Quote: fmt.Sprintf("readinessProbe succeeds on port %d", n)},
 			}
 		}
 	}
@@ -251,12 +251,12 @@ func protocolOnly(p *analyzers.Pass, svc *corev1.Service, i, n int, pods []*core
 		Severity: analyzers.Warning,
 		Subject:  cluster.RefOf(svc),
 		Part:     part(svc, i),
-		Summary:  fmt.Sprintf("Port %d is %s, and the pods of %s declare port %d as %s only", svc.Spec.Ports[i].Port, want, workloads(p, pods), n, have),
+		Summary:  fmt.Sprintf("Port %d is %s, but the pods of %s declare port %d as %s only", svc.Spec.Ports[i].Port, want, workloads(p, pods), n, have),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].protocol", i), Quote: string(want)},
-			{Source: cluster.RefOf(pods[0]).String(), Path: "spec.containers[*].ports", Quote: fmt.Sprintf("%d/%s", n, have)},
+			{Source: cluster.RefOf(svc).String(), Path: fmt.Sprintf("spec.ports[%d].protocol", i), Quote: "protocol: " + string(want)},
+			{Source: cluster.RefOf(pods[0]).String(), Path: "spec.containers[*].ports", Quote: fmt.Sprintf("ports: %d/%s", n, have)},
 		},
-		Fixes: []analyzers.Fix{portFix(p, svc, i, "protocol", string(have), fmt.Sprintf("Makes the Service's port %s, as the pods have it", have))},
+		Fixes: []analyzers.Fix{portFix(p, svc, i, "protocol", string(have), fmt.Sprintf("Make the Service's port %s, as the pods have it", have))},
 	})
 	return true
 }

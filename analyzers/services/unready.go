@@ -14,7 +14,7 @@ import (
 // Unready finds Services that select pods of which none takes traffic.
 var Unready = &analyzers.Analyzer{
 	Name: "services/unready",
-	Doc: `a Service selects pods and none of them is ready
+	Doc: `Services whose pods are all not ready
 
 It follows from what keeps the pods from being ready. Pods that are just starting are
 given the time that their probes allow; a Service with at least one ready pod serves, and
@@ -65,16 +65,20 @@ func worst(s *cluster.Snapshot, svc *corev1.Service) (first *corev1.Pod, why str
 
 func reportUnready(p *analyzers.Pass, svc *corev1.Service, pod *corev1.Pod, why string, stage cluster.Stage) {
 	root := p.Root(pod)
+	whose := "None of its pods"
+	if root.Kind != "Pod" {
+		whose = fmt.Sprintf("No pod of %s %s", root.Kind, root.Name)
+	}
 	f := analyzers.Finding{
 		Code:    endpointsUnready,
 		Subject: cluster.RefOf(svc),
-		Summary: fmt.Sprintf("No pod behind the Service is ready: of %s %s, %s", root.Kind, root.Name, why),
+		Summary: fmt.Sprintf("%s is ready: %s", whose, why),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: selectorText(svc)},
+			{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "selector: " + selectorText(svc)},
 		},
 		CausedBy: []analyzers.Ref{root},
 		Fixes: []analyzers.Fix{{
-			Why:  "Shows what keeps the pods from being ready",
+			Why:  "Show what keeps the pods from being ready",
 			Argv: p.Kubectl(svc.Namespace, "describe", "pods", "-l", selectorText(svc)),
 		}},
 	}
@@ -87,9 +91,9 @@ func reportUnready(p *analyzers.Pass, svc *corev1.Service, pod *corev1.Pod, why 
 		f.Severity = analyzers.Warning
 	}
 	if c := cluster.PodCondition(pod, corev1.PodReady); c != nil {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{
-			Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: strings.TrimSpace(c.Reason + " " + c.Message), At: c.LastTransitionTime.Time,
-		})
+		f.Evidence = append([]analyzers.Evidence{{
+			Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: strings.TrimSpace(fmt.Sprintf("Ready: %s %s %s", c.Status, c.Reason, c.Message)), At: c.LastTransitionTime.Time,
+		}}, f.Evidence...)
 	}
 	p.Report(f)
 }

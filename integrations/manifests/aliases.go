@@ -3,7 +3,7 @@ package manifests
 import (
 	"bytes"
 	"errors"
-	"regexp"
+	"fmt"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 )
@@ -11,8 +11,21 @@ import (
 // maxExpanded is how large a document may get when its aliases are written out.
 const maxExpanded = 64 << 20
 
-// anchor finds what may be an anchor; most documents have none, and need no closer look.
-var anchor = regexp.MustCompile(`(^|[\s,\[{:-])&[^\s,\[\]{}]`)
+// hasAnchor reports whether a text may hold an anchor; most have none, and need no closer
+// look.
+func hasAnchor(text []byte) bool {
+	for at := 0; ; at++ {
+		i := bytes.IndexByte(text[at:], '&')
+		if i < 0 {
+			return false
+		}
+		at += i
+		before := at == 0 || bytes.IndexByte([]byte(" \t\r\n,[{:-"), text[at-1]) >= 0
+		if before && at+1 < len(text) && bytes.IndexByte([]byte(" \t\r\n,[]{}"), text[at+1]) < 0 {
+			return true
+		}
+	}
+}
 
 var (
 	errExpands = errors.New("its YAML aliases write out to more than 64 MiB")
@@ -23,12 +36,12 @@ var (
 // for this, but it counts nodes: a long string that is repeated a hundred thousand times
 // passes it and takes all memory when it is written out.
 func expansion(text []byte) error {
-	if !bytes.ContainsRune(text, '*') || !anchor.Match(text) {
+	if bytes.IndexByte(text, '*') < 0 || !hasAnchor(text) {
 		return nil
 	}
 	var root yamlv3.Node
-	if yamlv3.Unmarshal(text, &root) != nil {
-		return nil // the converter tells what is wrong with it
+	if err := yamlv3.Unmarshal(text, &root); err != nil {
+		return fmt.Errorf("not YAML: %s", plain(err.Error())) // whatever the converter thinks of it
 	}
 	m := measure{sizes: map[*yamlv3.Node]int{}}
 	if n := m.size(&root); m.cycle {

@@ -98,6 +98,11 @@ func (l *loader) document(file string, d document) error {
 	if len(bytes.TrimSpace(d.text)) == 0 {
 		return nil
 	}
+	if len(d.text) >= splitFrom {
+		if done, err := l.largeList(file, d); done {
+			return err
+		}
+	}
 	if err := expansion(d.text); err != nil {
 		return &Error{File: file, Line: d.line, Message: err.Error(), Hint: "write the repeated parts out", Err: err}
 	}

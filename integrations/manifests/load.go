@@ -64,11 +64,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Load reads a file, or all .yaml, .yml and .json files of a folder and the folders in
 // it, hidden ones left out, or, for "-", standard input.
 func Load(path string, opts Options) (*cluster.Snapshot, Stats, error) {
-	l := &loader{builder: cluster.NewBuilder(cluster.Info{}), namespace: opts.Namespace, kinds: map[string]cluster.Kind{}, skipped: map[string]int{}, left: maxFolderBytes}
-	l.builder.Redactor = opts.Redactor
-	if l.namespace == "" {
-		l.namespace = "default"
-	}
+	l := newLoader(opts)
 	name := path
 	var err error
 	switch {
@@ -81,6 +77,15 @@ func Load(path string, opts Options) (*cluster.Snapshot, Stats, error) {
 		err = l.stream(name, opts.Stdin)
 	}
 	return l.result(name, err)
+}
+
+func newLoader(opts Options) *loader {
+	l := &loader{builder: cluster.NewBuilder(cluster.Info{}), namespace: opts.Namespace, kinds: map[string]cluster.Kind{}, skipped: map[string]int{}, left: maxFolderBytes}
+	l.builder.Redactor = opts.Redactor
+	if l.namespace == "" {
+		l.namespace = "default"
+	}
+	return l
 }
 
 // result builds the Snapshot. Input without a single object that it can hold is an error:

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -182,15 +183,45 @@ func TestSecretValuesAreDropped(t *testing.T) {
 }
 
 // FuzzLoad: no input may panic or hang, and none may yield an empty Snapshot without an
-// error, which would read as a clean bill.
+// error, which would read as a clean bill. A list that is cut into its items gives the
+// same objects as the whole.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(two))
 	f.Add([]byte(`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}]}`))
 	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: a\n- {apiVersion: v1, kind: Node, metadata: {name: b}}\nkind: List\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, _, err := stdin(bytes.NewReader(data))
 		if err == nil && s.Count() == 0 {
 			t.Error("an empty snapshot without an error")
 		}
+		cut := newLoader(Options{})
+		done, err := cut.largeList("x", document{line: 1, text: data})
+		if !done || err != nil {
+			return
+		}
+		whole := newLoader(Options{})
+		if err := whole.document("x", document{line: 1, text: data}); err != nil {
+			return // in pieces a little more passes: what stands behind a brace, say
+		}
+		if diff := cmp.Diff(captured(t, whole), captured(t, cut)); diff != "" {
+			t.Errorf("-whole +pieces\n%s", diff)
+		}
 	})
+}
+
+func captured(t *testing.T, l *loader) string {
+	t.Helper()
+	s := l.builder.Build()
+	var out []any
+	for _, k := range cluster.Kinds() {
+		for _, o := range s.Objects(k.GroupKind()) {
+			out = append(out, o)
+		}
+	}
+	data, err := json.MarshalIndent(out, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }

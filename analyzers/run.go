@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/kubefathom/fathom/analyzers/cluster"
 )
@@ -26,17 +29,34 @@ const (
 	maxEvidence = 6  // kept in a merged finding
 )
 
-// Run runs the analyzers in turn. One that breaks is named in Failed and the others go
-// on. When ctx ends, the rest is named in Failed too.
+// Run runs the analyzers, several at once, and merges what they report in the order of
+// the list, so that the result does not depend on which one was faster. One that breaks
+// is named in Failed and the others go on. When ctx ends, the rest is named in Failed too.
 func Run(ctx context.Context, s *cluster.Snapshot, list []*Analyzer) Result {
-	var r Result
-	m := merger{at: map[mergeKey]int{}, seen: map[mergeKey]map[Ref]bool{}}
-	for _, a := range list {
-		if err := runOne(ctx, s, a, &m); err != nil {
-			r.Failed = append(r.Failed, Failure{a.Name, err})
-		}
+	var (
+		found = make([]*merger, len(list))
+		errs  = make([]error, len(list))
+		next  atomic.Int64
+		wg    sync.WaitGroup
+	)
+	for range min(runtime.GOMAXPROCS(0), len(list)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
+				found[i] = newMerger()
+				errs[i] = runOne(ctx, s, list[i], found[i])
+			}
+		})
 	}
-	r.Findings = m.list
+	wg.Wait()
+	var r Result
+	all := newMerger()
+	for i, a := range list {
+		if errs[i] != nil {
+			r.Failed = append(r.Failed, Failure{a.Name, errs[i]})
+		}
+		all.merge(found[i])
+	}
+	r.Findings = all.list
 	slices.SortStableFunc(r.Findings, Compare)
 	return r
 }
@@ -76,58 +96,80 @@ type merger struct {
 	list []Finding
 	at   map[mergeKey]int
 	seen map[mergeKey]map[Ref]bool // all that suffers, also beyond maxAffected
+	more map[mergeKey]int          // counted and not named
 }
+
+func newMerger() *merger {
+	return &merger{at: map[mergeKey]int{}, seen: map[mergeKey]map[Ref]bool{}, more: map[mergeKey]int{}}
+}
+
+func keyOf(f Finding) mergeKey { return mergeKey{f.Code.ID, f.Subject, f.Part} }
 
 // again merges f into the finding that it repeats, if there is one.
 func (m *merger) again(f Finding) bool {
-	if _, ok := m.at[mergeKey{f.Code.ID, f.Subject, f.Part}]; !ok {
+	if _, ok := m.at[keyOf(f)]; !ok {
 		return false
 	}
 	m.add(f)
 	return true
 }
 
+// merge takes over what another merger has.
+func (m *merger) merge(other *merger) {
+	for _, f := range other.list {
+		key := keyOf(f)
+		f.Count = other.more[key] + len(f.Affected)
+		m.add(f)
+		for ref := range other.seen[key] {
+			m.seen[key][ref] = true
+		}
+		m.count(key)
+	}
+}
+
 func (m *merger) add(f Finding) {
-	key := mergeKey{f.Code.ID, f.Subject, f.Part}
+	key := keyOf(f)
 	if m.seen[key] == nil {
 		m.seen[key] = map[Ref]bool{}
 	}
-	count := max(f.Count-len(f.Affected), 0)
-	for _, ref := range f.Affected {
-		if !m.seen[key][ref] { // two checks may say the same of one pod
-			m.seen[key][ref] = true
-			count++
-		}
+	for _, ref := range f.Affected { // two checks may say the same of one pod
+		m.seen[key][ref] = true
 	}
-	f.Count = count
-	i, ok := m.at[key]
-	if !ok {
-		f.Count = max(1, count)
+	m.more[key] += max(f.Count-len(f.Affected), 0)
+	if i, ok := m.at[key]; ok {
+		m.list[i].absorb(f)
+	} else {
 		m.at[key] = len(m.list)
 		f.Affected = slices.Clone(f.Affected[:min(len(f.Affected), maxAffected)])
 		m.list = append(m.list, f)
-		return
 	}
-	have := &m.list[i]
-	have.Count += f.Count
-	if f.Severity.Compare(have.Severity) < 0 {
-		have.Severity = f.Severity
+	m.count(key)
+}
+
+func (m *merger) count(key mergeKey) {
+	m.list[m.at[key]].Count = max(1, len(m.seen[key])+m.more[key])
+}
+
+// absorb takes over what another finding of the same thing adds.
+func (f *Finding) absorb(other Finding) {
+	if other.Severity.Compare(f.Severity) < 0 {
+		f.Severity = other.Severity
 	}
-	for _, ref := range f.Affected {
-		if len(have.Affected) < maxAffected && !slices.Contains(have.Affected, ref) {
-			have.Affected = append(have.Affected, ref)
+	for _, ref := range other.Affected {
+		if len(f.Affected) < maxAffected && !slices.Contains(f.Affected, ref) {
+			f.Affected = append(f.Affected, ref)
 		}
 	}
-	for _, ref := range f.CausedBy {
-		if !slices.Contains(have.CausedBy, ref) {
-			have.CausedBy = append(have.CausedBy, ref)
+	for _, ref := range other.CausedBy {
+		if !slices.Contains(f.CausedBy, ref) {
+			f.CausedBy = append(f.CausedBy, ref)
 		}
 	}
 	// The first pod's evidence proves the finding; more of the same adds nothing, but
 	// another source, such as a second log, may.
-	for _, e := range f.Evidence {
-		if len(have.Evidence) < maxEvidence && !slices.ContainsFunc(have.Evidence, func(x Evidence) bool { return x.Path == e.Path }) {
-			have.Evidence = append(have.Evidence, e)
+	for _, e := range other.Evidence {
+		if len(f.Evidence) < maxEvidence && !slices.ContainsFunc(f.Evidence, func(x Evidence) bool { return x.Path == e.Path }) {
+			f.Evidence = append(f.Evidence, e)
 		}
 	}
 }

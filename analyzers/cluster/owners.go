@@ -21,7 +21,7 @@ func (s *Snapshot) buildUIDs() {
 				if uid := o.GetUID(); uid != "" {
 					s.lazy.byUID[uid] = o
 				}
-				if c := metav1.GetControllerOf(o); c != nil && c.UID != "" {
+				if c := metav1.GetControllerOfNoCopy(o); c != nil && c.UID != "" {
 					s.lazy.owned[c.UID] = append(s.lazy.owned[c.UID], o)
 				}
 			}
@@ -29,10 +29,25 @@ func (s *Snapshot) buildUIDs() {
 	})
 }
 
+// podRoots are asked for by nearly every check.
+func (s *Snapshot) podRoots() map[types.UID]Ref {
+	s.lazy.root.Do(func() {
+		s.buildUIDs()
+		roots := make(map[types.UID]Ref, len(s.objects[Pods]))
+		for _, o := range s.objects[Pods] {
+			if uid := o.GetUID(); uid != "" && s.lazy.byUID[uid] == o {
+				roots[uid] = s.root(o)
+			}
+		}
+		s.lazy.roots = roots
+	})
+	return s.lazy.roots
+}
+
 // Owner returns the reference of the object's controller, and the object itself when
 // the Snapshot has it. ok is false for an object that nothing controls.
 func (s *Snapshot) Owner(o Object) (ref Ref, owner Object, ok bool) {
-	c := metav1.GetControllerOf(o)
+	c := metav1.GetControllerOfNoCopy(o)
 	if c == nil {
 		return Ref{}, nil, false
 	}
@@ -64,6 +79,15 @@ func (s *Snapshot) Owned(o Object) []Object {
 // Root returns what a person would fix in place of o: the top of its chain of owners,
 // such as the Deployment of a Pod. A mirror pod is its own root, not its Node's.
 func (s *Snapshot) Root(o Object) Ref {
+	if pod, ok := o.(*corev1.Pod); ok && pod.UID != "" {
+		if root, ok := s.podRoots()[pod.UID]; ok {
+			return root
+		}
+	}
+	return s.root(o)
+}
+
+func (s *Snapshot) root(o Object) Ref {
 	at := RefOf(o)
 	for range maxOwners {
 		ref, owner, ok := s.Owner(o)

@@ -78,12 +78,18 @@ func (s *Snapshot) PodsSelected(namespace string, sel labels.Selector) []*corev1
 // ContainerStatuses returns the statuses of init containers, then of containers. The
 // ephemeral ones are left out: they are a person's debugging, not the workload.
 func ContainerStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
+	if n := len(pod.Status.ContainerStatuses); len(pod.Status.InitContainerStatuses) == 0 {
+		return pod.Status.ContainerStatuses[:n:n] // no copy for nearly all pods
+	}
 	out := make([]corev1.ContainerStatus, 0, len(pod.Status.InitContainerStatuses)+len(pod.Status.ContainerStatuses))
 	return append(append(out, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...)
 }
 
 // Containers returns the init containers, then the containers of a pod spec.
 func Containers(spec *corev1.PodSpec) []corev1.Container {
+	if n := len(spec.Containers); len(spec.InitContainers) == 0 {
+		return spec.Containers[:n:n]
+	}
 	out := make([]corev1.Container, 0, len(spec.InitContainers)+len(spec.Containers))
 	return append(append(out, spec.InitContainers...), spec.Containers...)
 }

@@ -160,6 +160,8 @@ type indexes struct {
 	uid    sync.Once
 	byUID  map[types.UID]Object
 	owned  map[types.UID][]Object
+	root   sync.Once
+	roots  map[types.UID]Ref // of pods
 	pods   podIndex
 	ips    ipIndex
 	events eventIndex

@@ -36,7 +36,7 @@ func (q *inquiry) affinityFinding() analyzers.Finding {
 		q.apart(&f, at, names)
 	default:
 		q.together(&f, at)
-		f.Evidence = append([]analyzers.Evidence{{Source: ref, Path: "spec.affinity.podAffinity", Quote: at.own.String()}}, f.Evidence...)
+		f.Evidence = append([]analyzers.Evidence{{Source: ref, Path: "spec.affinity.podAffinity", Quote: "podAffinity: " + at.own.String()}}, f.Evidence...)
 	}
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: string(InterPodAffinity), Quote: reason})
 	f.Evidence = append(f.Evidence, q.elsewhere(names)...)
@@ -47,7 +47,7 @@ func (q *inquiry) affinityFinding() analyzers.Finding {
 func (q *inquiry) together(f *analyzers.Finding, at rule) {
 	t := at.own
 	if len(q.ev.values(t.key)) == 0 {
-		f.Summary = fmt.Sprintf("Pod affinity counts by the label %s, which no node has", t.key)
+		f.Summary = fmt.Sprintf("Pod affinity goes by the label %s, which no node has", t.key)
 		if near, ok := q.nearKey(t.key); ok {
 			f.Summary += "; nodes have " + near
 		}
@@ -64,16 +64,16 @@ func (q *inquiry) together(f *analyzers.Finding, at rule) {
 	}
 	switch {
 	case run > 0:
-		f.Summary = fmt.Sprintf("Pod affinity wants a pod with %s in the same %s, and on no node that fits otherwise is one", t.selector, t.key)
+		f.Summary = fmt.Sprintf("Pod affinity wants a pod with %s in the same %s, but no node that fits otherwise has one", t.selector, t.key)
 	case exist > 0:
-		f.Summary = fmt.Sprintf("Pod affinity wants a pod with %s on its node, and those have no node yet either", t.selector)
+		f.Summary = fmt.Sprintf("Pod affinity wants a pod with %s on its node, but such pods have no node yet either", t.selector)
 	default:
-		f.Summary = fmt.Sprintf("Pod affinity wants a pod with %s in the same %s, and there is none", t.selector, t.key)
+		f.Summary = fmt.Sprintf("Pod affinity wants a pod with %s in the same %s, but there is none", t.selector, t.key)
 		if near, ok := q.nearLabel(t.selector); ok {
 			f.Summary += "; pods have " + near
 		}
 	}
-	f.Fixes = []analyzers.Fix{q.soften("podAffinity", "Make the neighbour a wish instead of a condition")}
+	f.Fixes = []analyzers.Fix{q.soften("podAffinity", "Make the pod affinity a preference instead of a requirement")}
 }
 
 // nearLabel is a label of pods in the namespace that was probably meant.
@@ -99,45 +99,45 @@ func (q *inquiry) nearLabel(sel labels.Selector) (string, bool) {
 func (q *inquiry) apart(f *analyzers.Finding, at rule, names []string) {
 	t, other := at.own, q.Root(at.by)
 	f.Evidence = append(f.Evidence,
-		analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.affinity.podAntiAffinity", Quote: t.String()},
-		analyzers.Evidence{Source: cluster.RefOf(at.by).String(), Path: "spec.nodeName", Quote: at.by.Spec.NodeName})
+		analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.affinity.podAntiAffinity", Quote: "podAntiAffinity: " + t.String()},
+		analyzers.Evidence{Source: cluster.RefOf(at.by).String(), Path: "spec.nodeName", Quote: "nodeName: " + at.by.Spec.NodeName})
 	// Several nodes may be one domain, such as a zone.
 	domains := map[string]bool{}
 	for _, n := range names {
 		domains[q.ev.byName[n].node.Labels[t.key]] = true
 	}
-	where := fmt.Sprintf("all %d that fit have one", len(domains))
+	where := fmt.Sprintf("each of the %d that fit has one", len(domains))
 	if len(domains) == 1 {
 		where = "the only one that fits has one"
 	}
 	if other == q.root {
 		f.Summary = fmt.Sprintf("Anti-affinity allows one pod with %s per %s, and %s", t.selector, t.key, where)
 		if n, ok := q.replicas(); ok && int(n) > len(domains) {
-			f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Run as many replicas as there are places for them",
+			f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Run only as many replicas as there are places for them",
 				Argv: q.Kubectl(q.root.Namespace, "scale", q.root.Short(), fmt.Sprintf("--replicas=%d", len(domains)))})
 		}
-		soft := q.soften("podAntiAffinity", "Make keeping apart a wish instead of a condition; pods that run keep the others away until they are replaced")
+		soft := q.soften("podAntiAffinity", "Make the anti-affinity a preference; pods that run keep others away until they are replaced")
 		soft.Patch = nil // which is why an overlay cannot show that it helps
 		f.Fixes = append(f.Fixes, soft)
 		return
 	}
 	f.Summary = fmt.Sprintf("Anti-affinity keeps the pod away from pods with %s (%s) per %s, and %s", t.selector, other, t.key, where)
-	f.Fixes = append(f.Fixes, q.soften("podAntiAffinity", "Make keeping apart a wish instead of a condition"))
+	f.Fixes = append(f.Fixes, q.soften("podAntiAffinity", "Make the anti-affinity a preference instead of a requirement"))
 }
 
 // kept: pods that run have anti-affinity against this one, which works both ways.
 func (q *inquiry) kept(f *analyzers.Finding, at rule, names []string) {
 	other := q.Root(at.by)
-	f.Summary = fmt.Sprintf("%s keeps pods with %s away by its anti-affinity, and runs on %s", other, at.guard.selector, allNodes(names))
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(at.by).String(), Path: "spec.affinity.podAntiAffinity", Quote: at.guard.String()})
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: fmt.Sprintf("Give the pod labels that %s does not mean, or narrow that anti-affinity", other)})
+	f.Summary = fmt.Sprintf("Anti-affinity of %s keeps pods with %s off %s", other, at.guard.selector, allNodes(names))
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(at.by).String(), Path: "spec.affinity.podAntiAffinity", Quote: "podAntiAffinity: " + at.guard.String()})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: fmt.Sprintf("Give the pod labels that the anti-affinity of %s does not select, or narrow that", other)})
 	reqs, _ := at.guard.selector.Requirements()
 	for _, r := range reqs {
 		if _, labelled := q.pod.Labels[r.Key()]; !labelled || !q.free(r.Key()) {
 			continue
 		}
 		patch := map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": map[string]any{r.Key(): nil}}}}}
-		fix := q.patch("Take the label "+r.Key()+" off the pods, if nothing else needs it", q.root, patch)
+		fix := q.patch("Remove the label "+r.Key()+" from the pods, if nothing else needs it", q.root, patch)
 		fix.Patch = nil // an overlay gives waiting pods the labels of the template and takes none away
 		f.Fixes = append(f.Fixes, fix)
 		break

@@ -25,8 +25,8 @@ func (q *inquiry) portFinding() analyzers.Finding {
 		Code:    hostPortConflict,
 		Summary: fmt.Sprintf("Host port %s is taken %s, by %s", use, where, holder),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(use.by).String(), Path: "spec.containers[*].ports[*].hostPort", Quote: fmt.Sprintf("%s on node %s", use, names[0])},
-			{Source: cluster.RefOf(q.pod).String(), Path: "spec.containers[*].ports", Quote: "hostPort " + use.String()},
+			{Source: cluster.RefOf(use.by).String(), Path: "spec.containers[*].ports[*].hostPort", Quote: fmt.Sprintf("hostPort: %s, on node %s", use, names[0])},
+			{Source: cluster.RefOf(q.pod).String(), Path: "spec.containers[*].ports", Quote: "hostPort: " + use.String()},
 		},
 	}
 	if holder == q.root {
@@ -37,7 +37,7 @@ func (q *inquiry) portFinding() analyzers.Finding {
 		f.Fixes = append(f.Fixes, fix)
 	}
 	if n, ok := q.replicas(); ok && holder == q.root && int(n) > len(names) {
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Run as many replicas as there are nodes with the port free",
+		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Run only as many replicas as there are nodes for the port",
 			Argv: q.Kubectl(q.root.Namespace, "scale", q.root.Short(), fmt.Sprintf("--replicas=%d", len(names)))})
 	} else {
 		f.Fixes = append(f.Fixes, analyzers.Fix{Why: fmt.Sprintf("Move %s to another host port, or give the pod a Service instead of one", holder)})
@@ -67,7 +67,7 @@ func (q *inquiry) dropHostPort(p hostPort) (analyzers.Fix, bool) {
 		if c.Ports[i].Protocol != "" {
 			port["protocol"] = c.Ports[i].Protocol
 		}
-		return q.change(fmt.Sprintf("Give up host port %d; a Service reaches the pod without it", p.port),
+		return q.change(fmt.Sprintf("Remove host port %d; a Service reaches the pod without it", p.port),
 			map[string]any{"containers": []any{map[string]any{"name": c.Name, "ports": []any{port}}}}), true
 	}
 	return analyzers.Fix{}, false

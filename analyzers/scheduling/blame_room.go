@@ -33,9 +33,9 @@ func (q *inquiry) roomFinding() analyzers.Finding {
 	if q.tooLargeFor(s) {
 		largest := q.largest(s.name)
 		t = amountTexts(s.name, s.want, largest.offers[s.name])
-		f.Summary = fmt.Sprintf("Requests %s %s, and the largest node that fits otherwise, %s, has only %s in all", t[0], s.name, largest.node.Name, t[1])
+		f.Summary = fmt.Sprintf("Pod requests %s %s, but the largest node that fits otherwise, %s, has only %s in all", t[0], s.name, largest.node.Name, t[1])
 		if len(q.e.Rows) == 1 {
-			f.Summary = fmt.Sprintf("Requests %s %s, and the only node, %s, has %s in all", t[0], s.name, largest.node.Name, t[1])
+			f.Summary = fmt.Sprintf("Pod requests %s %s, but the only node, %s, has %s in all", t[0], s.name, largest.node.Name, t[1])
 		}
 		s = shortage{s.name, s.want, s.free, largest.offers[s.name]}
 		best = q.row(largest.node.Name)
@@ -49,18 +49,18 @@ func (q *inquiry) roomFinding() analyzers.Finding {
 			ot := amountTexts(other.name, other.want, max(other.free, 0))
 			also = fmt.Sprintf(" and %s of the %s %s it needs", ot[1], ot[0], other.name)
 		}
-		f.Summary = fmt.Sprintf("Needs %s %s, and node %s%s has %s of %s free%s", t[0], s.name, best.Node, which, t[1], t[2], also)
+		f.Summary = fmt.Sprintf("Pod needs %s %s, but node %s%s has %s of %s free%s", t[0], s.name, best.Node, which, t[1], t[2], also)
 	}
 	n := q.ev.byName[best.Node]
 	f.Evidence = append(f.Evidence,
-		analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.containers[*].resources.requests", Quote: q.requestText()},
+		analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.containers[*].resources.requests", Quote: "requests: " + q.requestText()},
 		analyzers.Evidence{Source: nodeRef(best.Node).String(), Path: fmt.Sprintf("status.allocatable[%s]", s.name), Quote: q.usageText(n, s.name)},
 	)
 	f.Evidence = append(f.Evidence, q.elsewhere(q.v.nodes())...)
 	if fix, ok := q.lower(n); ok {
 		f.Fixes = append(f.Fixes, fix)
 	}
-	why := fmt.Sprintf("Add a node with at least %s %s free, or free that much: this shows what holds it", t[0], s.name)
+	why := fmt.Sprintf("Add a node with at least %s %s free, or free that much; the command shows what holds it", t[0], s.name)
 	f.Fixes = append(f.Fixes, analyzers.Fix{Why: why, Argv: q.Kubectl("", "describe", "node", best.Node)})
 	return f
 }
@@ -173,7 +173,7 @@ func (q *inquiry) lower(n *nodeState) (analyzers.Fix, bool) {
 	if container == "" {
 		return analyzers.Fix{}, false
 	}
-	why := fmt.Sprintf("Request %s, which node %s has free, if container %s can do with it", strings.Join(texts, " and "), n.node.Name, container)
+	why := fmt.Sprintf("Lower the request of container %s to %s, which node %s has free", container, strings.Join(texts, " and "), n.node.Name)
 	return q.change(why, map[string]any{"containers": []any{map[string]any{"name": container, "resources": map[string]any{"requests": requests}}}}), true
 }
 
@@ -208,11 +208,11 @@ func (q *inquiry) podCountFinding() analyzers.Finding {
 	n := q.ev.byName[names[0]]
 	return analyzers.Finding{
 		Code:    maxPods,
-		Summary: fmt.Sprintf("%s, where the pod would fit, %s the most pods allowed: %d", upper(nodesText(names)), have(names, "runs", "run"), n.offers[corev1.ResourcePods]),
+		Summary: fmt.Sprintf("%s, where the pod would fit, already %s as many pods as allowed (%d)", upper(nodesText(names)), have(names, "runs", "run"), n.offers[corev1.ResourcePods]),
 		Evidence: []analyzers.Evidence{{Source: nodeRef(names[0]).String(), Path: "status.allocatable[pods]",
-			Quote: fmt.Sprintf("%d, and %d pods are on it", n.offers[corev1.ResourcePods], len(n.pods))}},
+			Quote: fmt.Sprintf("pods: %d, and %d are on it", n.offers[corev1.ResourcePods], len(n.pods))}},
 		CausedBy: nodeRefs(names),
-		Shared:   fmt.Sprintf("Node %s runs the most pods that it may: %d", names[0], n.offers[corev1.ResourcePods]),
-		Fixes:    []analyzers.Fix{{Why: "Add a node, or raise maxPods of the kubelet where the network has addresses for more"}},
+		Shared:   fmt.Sprintf("Node %s already runs as many pods as allowed (%d)", names[0], n.offers[corev1.ResourcePods]),
+		Fixes:    []analyzers.Fix{{Why: "Add a node, or raise the kubelet's maxPods where the network has addresses for more"}},
 	}
 }

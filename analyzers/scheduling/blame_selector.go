@@ -185,7 +185,7 @@ func (q *inquiry) selectorFinding() analyzers.Finding {
 	missing := q.ev.unmet(&q.pod.Spec)
 	if len(missing) == 0 { // an affinity without terms matches nothing
 		f.Summary = "Node affinity has no term that any node can match"
-		f.Evidence = []analyzers.Evidence{{Source: ref, Path: "spec.affinity.nodeAffinity", Quote: selectorText(q.pod)}}
+		f.Evidence = []analyzers.Evidence{{Source: ref, Path: "spec.affinity.nodeAffinity", Quote: "nodeAffinity: " + selectorText(q.pod)}}
 		return f
 	}
 	d := missing[0]
@@ -197,10 +197,10 @@ func (q *inquiry) selectorFinding() analyzers.Finding {
 	met := slices.ContainsFunc(q.ev.nodes, func(n *nodeState) bool { return d.metBy(n.node) })
 	quote := "no node has the label " + d.Key
 	if len(has) > 0 {
-		quote = d.Key + ": " + some(has, 6)
+		quote = "labels: " + d.Key + ": " + some(has, 6)
 	}
 	f.Evidence = []analyzers.Evidence{
-		{Source: ref, Path: path, Quote: d.String()},
+		{Source: ref, Path: path, Quote: path[strings.LastIndexByte(path, '.')+1:] + ": " + d.String()},
 		{Source: nodeRef(q.ev.nodes[0].node.Name).String(), Path: "metadata.labels", Quote: fmt.Sprintf("%s (of %d nodes)", quote, len(q.ev.nodes))},
 	}
 	switch {
@@ -209,11 +209,11 @@ func (q *inquiry) selectorFinding() analyzers.Finding {
 	case met:
 		f.Summary = fmt.Sprintf("No node has all that the selector wants: those with the rest lack %s", d)
 	case len(has) > 0:
-		f.Summary = fmt.Sprintf("%s%s, and nodes have only %s", what, d, some(has, 3))
+		f.Summary = fmt.Sprintf("%s%s, but nodes have only %s", what, d, some(has, 3))
 	default:
-		f.Summary = fmt.Sprintf("%s%s, and %s", what, d, noneOf(q.ev, "label "+d.Key))
+		f.Summary = fmt.Sprintf("%s%s, but %s", what, d, noneOf(q.ev, "label "+d.Key))
 		if near, ok := q.nearKey(d.Key); ok {
-			f.Summary += "; there is " + near
+			f.Summary += "; " + near + " was probably meant"
 		}
 	}
 	f.Fixes = q.selectorFixes(d, has)
@@ -231,7 +231,7 @@ func (q *inquiry) nearKey(key string) (string, bool) {
 func (q *inquiry) selectorFixes(d demand, has []string) []analyzers.Fix {
 	var out []analyzers.Fix
 	if d.field || d.Operator != corev1.NodeSelectorOpIn || len(d.Values) == 0 {
-		return []analyzers.Fix{{Why: "Change the node affinity so that it matches a node: it wants " + d.String()}}
+		return []analyzers.Fix{{Why: "Change the node affinity so that it matches a node; it wants " + d.String()}}
 	}
 	if value, ok := q.valueThatFits(d, has); ok {
 		out = append(out, q.wantLabel(fmt.Sprintf("Ask for %s=%s, which nodes have", d.Key, value), d, d.Key, value))
@@ -247,7 +247,7 @@ func (q *inquiry) selectorFixes(d demand, has []string) []analyzers.Fix {
 		out = append(out, fix)
 	}
 	if d.selector {
-		out = append(out, q.change("Drop "+d.String()+" from the node selector", map[string]any{"nodeSelector": map[string]any{d.Key: nil}}))
+		out = append(out, q.change("Drop the node selector "+d.String(), map[string]any{"nodeSelector": map[string]any{d.Key: nil}}))
 	}
 	return out[:min(len(out), 3)]
 }

@@ -19,16 +19,16 @@ func (q *inquiry) spreadFinding() analyzers.Finding {
 	s := at.of
 	f := analyzers.Finding{Code: spreadMismatch}
 	f.Evidence = []analyzers.Evidence{{Source: cluster.RefOf(q.pod).String(), Path: "spec.topologySpreadConstraints[" + s.TopologyKey + "]",
-		Quote: fmt.Sprintf("maxSkew %d, whenUnsatisfiable DoNotSchedule, pods with %s", s.MaxSkew, s.selector)}}
+		Quote: fmt.Sprintf("maxSkew: %d, whenUnsatisfiable: DoNotSchedule, pods with %s", s.MaxSkew, s.selector)}}
 	if len(q.ev.values(s.TopologyKey)) == 0 || at.domain == "" && len(s.matches) == 0 {
-		f.Summary = fmt.Sprintf("The spread constraint counts by the label %s, which no node has", s.TopologyKey)
+		f.Summary = fmt.Sprintf("Spread constraint goes by the label %s, which no node has", s.TopologyKey)
 		if len(q.ev.values(s.TopologyKey)) > 0 {
-			f.Summary = fmt.Sprintf("The spread constraint counts by the label %s, which no node that fits has", s.TopologyKey)
+			f.Summary = fmt.Sprintf("Spread constraint goes by the label %s, which no node that fits has", s.TopologyKey)
 		}
 		if near, ok := q.nearKey(s.TopologyKey); ok {
 			f.Summary += "; nodes have " + near
 		}
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(q.v.rows[0].Node).String(), Path: "metadata.labels", Quote: "no " + s.TopologyKey})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(q.v.rows[0].Node).String(), Path: "metadata.labels", Quote: "labels: no " + s.TopologyKey})
 	} else {
 		q.skewed(&f, at)
 	}
@@ -45,10 +45,10 @@ func (q *inquiry) skewed(f *analyzers.Finding, at skew) {
 	}
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "pods per " + s.TopologyKey, Quote: some(counts, 8)})
 	if s.MinDomains != nil && len(s.matches) < int(*s.MinDomains) {
-		f.Summary = fmt.Sprintf("The spread constraint wants %d different %s and the nodes have %d", *s.MinDomains, s.TopologyKey, len(s.matches))
+		f.Summary = fmt.Sprintf("Spread constraint wants %d different %s, but the nodes have %d", *s.MinDomains, s.TopologyKey, len(s.matches))
 		return
 	}
-	f.Summary = fmt.Sprintf("One pod more in %s, which has %d, is over maxSkew %d, and %s with %d takes none", at.domain, at.pods, s.MaxSkew, emptiest, s.matches[emptiest])
+	f.Summary = fmt.Sprintf("Spread with maxSkew %d allows no more pods in %s (has %d) while %s (has %d) takes none", s.MaxSkew, at.domain, at.pods, emptiest, s.matches[emptiest])
 	for _, n := range q.ev.nodes {
 		if row := q.row(n.node.Name); n.node.Labels[s.TopologyKey] == emptiest && row.Node == n.node.Name && len(row.Rejections) > 0 {
 			j := row.Rejections[0]
@@ -83,6 +83,6 @@ func (q *inquiry) spreadFixes(s *spread) []analyzers.Fix {
 	if hash := q.pod.Labels["pod-template-hash"]; hash != "" && len(s.MatchLabelKeys) == 0 && try(func(c *corev1.TopologySpreadConstraint) { c.MatchLabelKeys = []string{"pod-template-hash"} }) {
 		out = append(out, q.change("Count only pods of the new revision, so that the old ones do not skew the count", constraint(map[string]any{"matchLabelKeys": []string{"pod-template-hash"}})))
 	}
-	out = append(out, q.change("Make the spread a wish instead of a condition", constraint(map[string]any{"whenUnsatisfiable": "ScheduleAnyway"})))
+	out = append(out, q.change("Make the spread a preference instead of a requirement", constraint(map[string]any{"whenUnsatisfiable": "ScheduleAnyway"})))
 	return out[:min(len(out), 3)]
 }

@@ -29,13 +29,13 @@ func (q *inquiry) taintFinding() analyzers.Finding {
 	near := nearToleration(q.pod.Spec.Tolerations, taints)
 	switch {
 	case near != nil:
-		f.Summary = fmt.Sprintf("%s %s %s, and the pod tolerates %s instead", upper(nodesText(names)), have(names, "has", "have"), what, tolerationText(near))
+		f.Summary = fmt.Sprintf("%s %s %s, but the pod tolerates only %s", upper(nodesText(names)), have(names, "has", "have"), what, tolerationText(near))
 	case len(names) < len(q.e.Rows) && q.r.hasSelector:
 		f.Summary = fmt.Sprintf("%s, where the selector sends the pod, %s %s, which it does not tolerate", upper(nodesText(names)), have(names, "has", "have"), what)
 	}
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: byNode[names[0]]})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: "taints: " + byNode[names[0]]})
 	quote := tolerationsText(q.pod.Spec.Tolerations)
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.tolerations", Quote: quote})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.tolerations", Quote: "tolerations: " + quote})
 	f.Fixes = append(f.Fixes, q.tolerate(taints, near))
 	if len(taints) == 1 {
 		f.Fixes = append(f.Fixes, q.untaint(names, taints[0]))
@@ -161,20 +161,20 @@ func (q *inquiry) stateFinding() analyzers.Finding {
 		}
 	}
 	state := stateText(taint.Key)
-	fit := "is the only place and"
+	fit := "the only one for the pod"
 	if q.v.rows[0].only(byState) {
-		fit = "would fit and"
+		fit = "which would fit"
 	}
-	if len(names) > 1 && fit != "would fit and" {
-		fit = "are the only places and"
+	if len(names) > 1 && fit != "which would fit" {
+		fit = "the only ones for the pod"
 	}
 	f := analyzers.Finding{
 		Code: untoleratedTaint, CausedBy: nodeRefs(names),
-		Summary: fmt.Sprintf("%s %s %s (taint %s)", upper(nodesText(names)), fit, have(names, "is "+state, "are "+state), taintText(taint)),
+		Summary: fmt.Sprintf("%s, %s, %s (taint %s)", upper(nodesText(names)), fit, have(names, "is "+state, "are "+state), taintText(taint)),
 		Shared:  fmt.Sprintf("Node %s is %s, and pods that fit only there stay pending", names[0], state),
 		Fixes:   []analyzers.Fix{{Why: "Show why the node is in this state", Argv: q.Kubectl("", "describe", "node", names[0])}},
 	}
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: taintText(taint)})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: "taints: " + taintText(taint)})
 	if taint.TimeAdded != nil {
 		f.Evidence[0].At = taint.TimeAdded.Time
 	}
@@ -219,10 +219,10 @@ func stateText(key string) string {
 func (q *inquiry) cordonFinding(names []string) analyzers.Finding {
 	f := analyzers.Finding{
 		Code: nodeCordoned, CausedBy: nodeRefs(names),
-		Summary: fmt.Sprintf("%s would fit and %s cordoned", upper(nodesText(names)), have(names, "is", "are")),
+		Summary: fmt.Sprintf("%s, which would fit, %s cordoned", upper(nodesText(names)), have(names, "is", "are")),
 		Shared:  fmt.Sprintf("Node %s is cordoned, and pods that fit only there stay pending", names[0]),
 	}
-	e := analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.unschedulable", Quote: "true"}
+	e := analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.unschedulable", Quote: "unschedulable: true"}
 	for _, t := range q.ev.byName[names[0]].node.Spec.Taints {
 		if t.Key == corev1.TaintNodeUnschedulable && t.TimeAdded != nil {
 			e.At = t.TimeAdded.Time
@@ -230,7 +230,7 @@ func (q *inquiry) cordonFinding(names []string) analyzers.Finding {
 	}
 	f.Evidence = append([]analyzers.Evidence{e}, q.elsewhere(names)...)
 	f.Fixes = []analyzers.Fix{{
-		Why:  "Let the scheduler use the node again, when its maintenance is over",
+		Why:  "Uncordon the node, if its maintenance is over",
 		Argv: q.Kubectl("", "uncordon", names[0]),
 		Patch: q.leaveTaints(names[0], map[string]any{"unschedulable": nil}, func(t corev1.Taint) bool {
 			return t.Key == corev1.TaintNodeUnschedulable

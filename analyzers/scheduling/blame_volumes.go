@@ -40,19 +40,19 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 	t := q.e.Everywhere[i].claim
 	ref := analyzers.Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: q.pod.Namespace, Name: t.name}
 	f := analyzers.Finding{Code: unboundClaim, CausedBy: []analyzers.Ref{ref}}
-	uses := analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.volumes[*].persistentVolumeClaim.claimName", Quote: t.name}
+	uses := analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.volumes[*].persistentVolumeClaim.claimName", Quote: "claimName: " + t.name}
 	describe := analyzers.Fix{Why: "Show what the claim waits for", Argv: q.Kubectl(q.pod.Namespace, "describe", "pvc", t.name)}
 	if t.what == claimMissing {
 		f.Summary = fmt.Sprintf("PersistentVolumeClaim %s does not exist", t.name)
 		f.Shared = fmt.Sprintf("PersistentVolumeClaim %s/%s does not exist", q.pod.Namespace, t.name)
 		f.Evidence = []analyzers.Evidence{uses}
 		if near, ok := q.nearClaim(t.name); ok {
-			f.Summary = fmt.Sprintf("PersistentVolumeClaim %s does not exist; there is %s", t.name, near)
+			f.Summary = fmt.Sprintf("PersistentVolumeClaim %s does not exist; %s was probably meant", t.name, near)
 			if fix, ok := q.useClaim(t.name, near); ok {
 				f.Fixes = append(f.Fixes, fix)
 			}
 		}
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Create the claim that the pod names; this shows those that exist", Argv: q.Kubectl(q.pod.Namespace, "get", "pvc")})
+		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Create the claim; the command shows those that exist", Argv: q.Kubectl(q.pod.Namespace, "get", "pvc")})
 		return f, true
 	}
 	why := map[claimState]string{
@@ -62,7 +62,7 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 	}[t.what]
 	f.Summary = fmt.Sprintf("PersistentVolumeClaim %s %s", t.name, why)
 	f.Shared = fmt.Sprintf("PersistentVolumeClaim %s/%s %s", q.pod.Namespace, t.name, why)
-	f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "status.phase", Quote: string(t.pvc.Status.Phase)}, uses}
+	f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "status.phase", Quote: "phase: " + string(t.pvc.Status.Phase)}, uses}
 	f.Fixes = []analyzers.Fix{describe}
 	return f, true
 }
@@ -71,7 +71,7 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 func (q *inquiry) unboundWhy(t claimTrouble) string {
 	switch {
 	case t.pvc.Spec.VolumeName != "":
-		return "it asks for volume " + t.pvc.Spec.VolumeName + ", and that has not taken it"
+		return "it asks for volume " + t.pvc.Spec.VolumeName + ", which is not bound to it"
 	case t.className == "" && t.pvc.Spec.StorageClassName == nil:
 		return "it names no storage class and there is no default one"
 	case t.className == "":
@@ -82,7 +82,7 @@ func (q *inquiry) unboundWhy(t claimTrouble) string {
 			classes = append(classes, c.Name)
 		}
 		if near, ok := analyzers.Nearest(t.className, classes); ok {
-			return fmt.Sprintf("storage class %s does not exist; there is %s", t.className, near)
+			return fmt.Sprintf("storage class %s does not exist; %s was probably meant", t.className, near)
 		}
 		return fmt.Sprintf("storage class %s does not exist", t.className)
 	case t.class.Provisioner == notSupportedProvisioner:
@@ -111,7 +111,7 @@ func (q *inquiry) nearClaim(name string) (string, bool) {
 func (q *inquiry) useClaim(name, near string) (analyzers.Fix, bool) {
 	for _, v := range q.template().Volumes {
 		if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == name {
-			return q.change("Mount the claim "+near+", if that is the one that was meant", map[string]any{
+			return q.change("Mount claim "+near+", which was probably meant", map[string]any{
 				"volumes": []any{map[string]any{"name": v.Name, "persistentVolumeClaim": map[string]any{"claimName": near}}},
 			}), true
 		}
@@ -129,7 +129,7 @@ func (q *inquiry) volumeFinding() analyzers.Finding {
 			Code: unboundClaim, CausedBy: []analyzers.Ref{ref},
 			Summary:  fmt.Sprintf("PersistentVolumeClaim %s finds no volume on any node that fits: class %s makes none there and none that exists suits it", t.name, t.className),
 			Shared:   fmt.Sprintf("PersistentVolumeClaim %s/%s finds no volume on any node that fits", q.pod.Namespace, t.name),
-			Evidence: []analyzers.Evidence{{Source: "StorageClass " + t.className, Path: "provisioner", Quote: t.class.Provisioner}},
+			Evidence: []analyzers.Evidence{{Source: "StorageClass " + t.className, Path: "provisioner", Quote: "provisioner: " + t.class.Provisioner}},
 			Fixes:    []analyzers.Fix{{Why: "Show the volumes that exist; one must have the claim's class, size and access mode", Argv: q.Kubectl("", "get", "pv")}},
 		}
 		return f
@@ -138,7 +138,7 @@ func (q *inquiry) volumeFinding() analyzers.Finding {
 			Code: unboundClaim, CausedBy: []analyzers.Ref{ref},
 			Summary:  fmt.Sprintf("PersistentVolumeClaim %s is bound to volume %s, which does not exist", t.name, t.pvc.Spec.VolumeName),
 			Shared:   fmt.Sprintf("PersistentVolumeClaim %s/%s is bound to volume %s, which does not exist", q.pod.Namespace, t.name, t.pvc.Spec.VolumeName),
-			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.volumeName", Quote: t.pvc.Spec.VolumeName}},
+			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "spec.volumeName", Quote: "volumeName: " + t.pvc.Spec.VolumeName}},
 			Fixes:    []analyzers.Fix{{Why: "Show the claim", Argv: q.Kubectl(q.pod.Namespace, "describe", "pvc", t.name)}},
 		}
 	case otherNode:
@@ -146,8 +146,8 @@ func (q *inquiry) volumeFinding() analyzers.Finding {
 		f := analyzers.Finding{
 			Code:     zoneConflict,
 			Summary:  fmt.Sprintf("A volume for claim %s is being made for node %s, where the pod cannot go", t.name, node),
-			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "metadata.annotations[" + annSelectedNode + "]", Quote: node}},
-			Fixes: []analyzers.Fix{{Why: "Let the scheduler choose the node for the volume anew",
+			Evidence: []analyzers.Evidence{{Source: ref.String(), Path: "metadata.annotations[" + annSelectedNode + "]", Quote: annSelectedNode + ": " + node}},
+			Fixes: []analyzers.Fix{{Why: "Let the scheduler choose the node for the volume again",
 				Argv: q.Kubectl(q.pod.Namespace, "annotate", "pvc", t.name, annSelectedNode+"-")}},
 		}
 		if q.ev.byName[node] == nil {
@@ -177,25 +177,25 @@ func (q *inquiry) zoneFinding(t claimTrouble, ref analyzers.Ref) analyzers.Findi
 			there = append(there, n.node.Name)
 		}
 	}
-	f.Summary = fmt.Sprintf("Volume %s of claim %s can only be used where %s, and no node is there", t.pv.Name, t.name, tie)
+	f.Summary = fmt.Sprintf("Volume %s of claim %s can only be used where %s, but no node is there", t.pv.Name, t.name, tie)
 	if len(there) > 0 {
-		f.Summary = fmt.Sprintf("Volume %s of claim %s can only be used where %s, and the pod cannot go to %s", t.pv.Name, t.name, tie, nodesText(there))
+		f.Summary = fmt.Sprintf("Volume %s of claim %s can only be used where %s, but the pod cannot go to %s", t.pv.Name, t.name, tie, nodesText(there))
 	}
 	f.Evidence = []analyzers.Evidence{
-		{Source: pv, Path: "spec.nodeAffinity", Quote: tie},
-		{Source: ref.String(), Path: "spec.volumeName", Quote: t.pv.Name},
+		{Source: pv, Path: "spec.nodeAffinity", Quote: "nodeAffinity: " + tie},
+		{Source: ref.String(), Path: "spec.volumeName", Quote: "volumeName: " + t.pv.Name},
 	}
 	if len(there) > 0 {
 		row := q.row(there[0])
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(there[0]).String(), Path: string(row.Rejections[0].Filter), Quote: row.Rejections[0].Reason})
-		f.Fixes = []analyzers.Fix{{Why: fmt.Sprintf("Change what keeps the pod from %s: %s", nodesText(there), row.Rejections[0].Reason)}}
+		f.Fixes = []analyzers.Fix{{Why: fmt.Sprintf("Change what keeps the pod off %s: %s", nodesText(there), row.Rejections[0].Reason)}}
 		return f
 	}
 	f.Evidence = append(f.Evidence, q.elsewhere(nil)...)
 	f.Fixes = []analyzers.Fix{
-		{Why: "Add a node where " + tie + ", or bring back the one that was there; this shows where nodes are",
+		{Why: "Add a node where " + tie + ", or bring back the one that was there; the command shows where nodes are",
 			Argv: q.Kubectl("", "get", "nodes", "-L", "topology.kubernetes.io/zone,kubernetes.io/hostname")},
-		{Why: "For new volumes, use a storage class with volumeBindingMode WaitForFirstConsumer: they are made where the pod goes"},
+		{Why: "Use a storage class with volumeBindingMode WaitForFirstConsumer for new volumes: they are made where the pod goes"},
 	}
 	return f
 }

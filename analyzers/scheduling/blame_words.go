@@ -29,7 +29,7 @@ func (q *inquiry) wordsFinding() (analyzers.Finding, bool) {
 	}
 	_, k, _ := filterOf(reason)
 	f := analyzers.Finding{Code: codeOf(k), Severity: analyzers.Warning,
-		Summary: fmt.Sprintf("The scheduler finds no node: %s of %d", q.countsText(reason), max(q.words.nodes, 1))}
+		Summary: fmt.Sprintf("The scheduler finds no node among %d: %s", max(q.words.nodes, 1), q.countsText(reason))}
 	if q.e != nil && len(q.e.Fits()) > 0 {
 		fits := q.e.Fits()
 		note := fmt.Sprintf("%s could take the pod, as far as its objects show", nodesText(fits))
@@ -38,7 +38,7 @@ func (q *inquiry) wordsFinding() (analyzers.Finding, bool) {
 		}
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(fits[0]).String(), Path: "status.allocatable", Quote: note})
 	}
-	f.Fixes = []analyzers.Fix{{Why: "Show what the scheduler says of the pod", Argv: q.Kubectl(q.pod.Namespace, "describe", "pod", q.pod.Name)}}
+	f.Fixes = []analyzers.Fix{{Why: "Show what the scheduler says about the pod", Argv: q.Kubectl(q.pod.Namespace, "describe", "pod", q.pod.Name)}}
 	if f.Evidence == nil {
 		f.Evidence = []analyzers.Evidence{q.words.at}
 		q.said = false // said already
@@ -120,7 +120,7 @@ func (q *inquiry) beforeFinding() (analyzers.Finding, bool) {
 			return analyzers.Finding{}, false // they have come since
 		}
 		return analyzers.Finding{Code: insufficient, Summary: "The cluster has no node to run pods on",
-			Fixes: []analyzers.Fix{{Why: "Show the nodes; add one", Argv: q.Kubectl("", "get", "nodes")}}}, true
+			Fixes: []analyzers.Fix{{Why: "Add a node; the command shows those that exist", Argv: q.Kubectl("", "get", "nodes")}}}, true
 	case strings.Contains(text, "unbound immediate PersistentVolumeClaims"), strings.HasPrefix(text, "persistentvolumeclaim "):
 		if q.ev.s.Sees(cluster.PersistentVolumeClaims, q.pod.Namespace) && q.e != nil && len(q.e.Everywhere) == 0 && q.ev.s.Sees(cluster.StorageClasses, "") {
 			return analyzers.Finding{}, false // bound since
@@ -155,7 +155,7 @@ func (q *inquiry) devicesClaimed(text string) (analyzers.Finding, bool) {
 	f := analyzers.Finding{
 		Code:     claimUnallocated,
 		Summary:  fmt.Sprintf("Resource claim %s cannot be allocated: no node has devices that satisfy it", some(names, 3)),
-		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(q.pod).String(), Path: "spec.resourceClaims", Quote: claimText(q.pod)}},
+		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(q.pod).String(), Path: "spec.resourceClaims", Quote: "resourceClaims: " + claimText(q.pod)}},
 		Fixes: []analyzers.Fix{
 			{Why: "Show the claim and what it asks for", Argv: q.Kubectl(q.pod.Namespace, "get", "resourceclaims", "-o", "wide")},
 			{Why: "Show which devices the drivers offer", Argv: q.Kubectl("", "get", "resourceslices,deviceclasses")},

@@ -131,7 +131,7 @@ func (d *daemon) reportPending() {
 			continue
 		}
 		first = row
-		f.Evidence = []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.affinity.nodeAffinity", Quote: "metadata.name=" + node}}
+		f.Evidence = []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.affinity.nodeAffinity", Quote: "nodeAffinity: metadata.name=" + node}}
 		for _, j := range row.Rejections[:1] {
 			f.Summary = j.Reason
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(node).String(), Path: string(j.Filter), Quote: j.Reason})
@@ -149,9 +149,9 @@ func (d *daemon) reportPending() {
 	if first == nil {
 		return
 	}
-	summary := fmt.Sprintf("Its pod finds no place on %s: %s", nodesText(names), f.Summary)
+	summary := fmt.Sprintf("Its pod cannot go to %s: %s", nodesText(names), f.Summary)
 	f = analyzers.Finding{Code: daemonMissing, Subject: cluster.RefOf(d.ds), Affected: f.Affected, Evidence: f.Evidence, CausedBy: f.CausedBy, Summary: summary}
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what holds the node", Argv: d.Kubectl("", "describe", "node", names[0])})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what the node has and what holds it", Argv: d.Kubectl("", "describe", "node", names[0])})
 	if d.ds.Spec.Template.Spec.PriorityClassName == "" && first.has(byRoom) {
 		q := &inquiry{Pass: d.Pass, root: cluster.RefOf(d.ds), owner: d.ds}
 		fix := q.change("Let the pods displace others where a node is full", map[string]any{"priorityClassName": "system-node-critical"})
@@ -218,10 +218,10 @@ func (d *daemon) reportAbsent() {
 	if len(names) == 0 {
 		return
 	}
-	f := d.finding(fmt.Sprintf("Has no pod on %s, where its selector and tolerations admit one", nodesText(names)),
-		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "status.currentNumberScheduled", Quote: fmt.Sprintf("%d of %d desired", st.CurrentNumberScheduled, st.DesiredNumberScheduled)})
+	f := d.finding(fmt.Sprintf("Its pod is missing on %s, where its selector and tolerations admit one", nodesText(names)),
+		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "status.currentNumberScheduled", Quote: fmt.Sprintf("currentNumberScheduled: %d of %d desired", st.CurrentNumberScheduled, st.DesiredNumberScheduled)})
 	f.Severity = analyzers.Warning
-	f.Fixes = []analyzers.Fix{{Why: "Show what the controller says", Argv: d.Kubectl(d.ds.Namespace, "describe", "daemonset", d.ds.Name)}}
+	f.Fixes = []analyzers.Fix{{Why: "Show the DaemonSet's events", Argv: d.Kubectl(d.ds.Namespace, "describe", "daemonset", d.ds.Name)}}
 	d.Report(f)
 }
 
@@ -255,9 +255,9 @@ func (d *daemon) tainted(rows []*Row) analyzers.Finding {
 	for i := range taints {
 		texts[i] = taintText(&taints[i])
 	}
-	f := d.finding(fmt.Sprintf("Does not run on %s: it does not tolerate %s", nodesText(names), some(texts, 3)),
-		analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: byNode[names[0]]},
-		analyzers.Evidence{Source: q.root.String(), Path: "spec.template.spec.tolerations", Quote: tolerationsText(d.ds.Spec.Template.Spec.Tolerations)})
+	f := d.finding(fmt.Sprintf("Its pods do not run on %s: they do not tolerate %s", nodesText(names), some(texts, 3)),
+		analyzers.Evidence{Source: nodeRef(names[0]).String(), Path: "spec.taints", Quote: "taints: " + byNode[names[0]]},
+		analyzers.Evidence{Source: q.root.String(), Path: "spec.template.spec.tolerations", Quote: "tolerations: " + tolerationsText(d.ds.Spec.Template.Spec.Tolerations)})
 	f.Fixes = []analyzers.Fix{q.tolerate(taints, nearToleration(d.ds.Spec.Template.Spec.Tolerations, taints))}
 	return f
 }
@@ -284,11 +284,11 @@ func (d *daemon) reportNowhere() {
 	want := missing[0]
 	has := d.ev.values(want.Key)
 	q := &inquiry{Pass: d.Pass, ev: d.ev, pod: d.probe.pod, r: d.probe, root: cluster.RefOf(d.ds), owner: d.ds}
-	f := d.finding(fmt.Sprintf("Runs on no node: it wants %s, and %s", want, noneOf(d.ev, want.label())),
-		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "spec.template.spec.nodeSelector", Quote: want.String()},
-		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "status.desiredNumberScheduled", Quote: fmt.Sprint(d.ds.Status.DesiredNumberScheduled)})
+	f := d.finding(fmt.Sprintf("Its pods run on no node: they want %s, but %s", want, noneOf(d.ev, want.label())),
+		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "spec.template.spec.nodeSelector", Quote: "nodeSelector: " + want.String()},
+		analyzers.Evidence{Source: cluster.RefOf(d.ds).String(), Path: "status.desiredNumberScheduled", Quote: fmt.Sprintf("desiredNumberScheduled: %d", d.ds.Status.DesiredNumberScheduled)})
 	if len(has) > 0 {
-		f.Summary = fmt.Sprintf("Runs on no node: it wants %s, and nodes have only %s", want, some(has, 3))
+		f.Summary = fmt.Sprintf("Its pods run on no node: they want %s, but nodes have only %s", want, some(has, 3))
 	}
 	f.Severity = analyzers.Info
 	if d.meantForSome(want, has) {

@@ -52,14 +52,14 @@ func gatedFinding(p *analyzers.Pass, pod *corev1.Pod, queued bool, age time.Dura
 	domain, _, _ := strings.Cut(names[0], "/")
 	f := analyzers.Finding{
 		Code: schedulingGated, Severity: analyzers.Info, Subject: q.root, Affected: []analyzers.Ref{cluster.RefOf(pod)},
-		Summary:  fmt.Sprintf("Waits for scheduling gate %s, which the controller of %s has to remove", some(names, 2), domain),
-		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.schedulingGates", Quote: some(names, 4), At: pod.CreationTimestamp.Time}},
+		Summary:  fmt.Sprintf("Pod waits for scheduling gate %s, which the controller of %s has to remove", some(names, 2), domain),
+		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.schedulingGates", Quote: "schedulingGates: " + some(names, 4), At: pod.CreationTimestamp.Time}},
 	}
 	if c := cluster.PodCondition(pod, corev1.PodScheduled); c != nil && c.Message != "" {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "status.conditions[PodScheduled]", Quote: c.Message, At: c.LastTransitionTime.Time})
 	}
 	if queued {
-		f.Summary = "Waits for Kueue to admit it: " + some(names, 2)
+		f.Summary = "Pod waits for Kueue to admit it: " + some(names, 2)
 		f.Fixes = []analyzers.Fix{{Why: "Show what the queue waits for", Argv: p.Kubectl(pod.Namespace, "get", "workloads.kueue.x-k8s.io")}}
 		return f
 	}
@@ -67,8 +67,8 @@ func gatedFinding(p *analyzers.Pass, pod *corev1.Pod, queued bool, age time.Dura
 		f.Severity = schedulingGated.Severity
 	}
 	f.Fixes = []analyzers.Fix{
-		{Why: fmt.Sprintf("Check the controller that removes gates of %s: whether it runs, and its log", domain), Argv: p.Kubectl("", "get", "pods", "--all-namespaces")},
-		q.change("Take the gate out of the template, if there is no such controller", map[string]any{"schedulingGates": nil}),
+		{Why: fmt.Sprintf("Check whether the controller that removes gates of %s runs, and read its log", domain), Argv: p.Kubectl("", "get", "pods", "--all-namespaces")},
+		q.change("Remove the gate from the template, if there is no such controller", map[string]any{"schedulingGates": nil}),
 	}
 	return f
 }

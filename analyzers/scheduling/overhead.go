@@ -26,7 +26,7 @@ func (q *inquiry) overheadFinding() (analyzers.Finding, bool) {
 			over := resourcesText(q.pod.Spec.Overhead)
 			return analyzers.Finding{
 				Code:     podOverhead,
-				Summary:  fmt.Sprintf("Its containers would fit; the overhead of %s (%s) makes the pod too large for every node", class, over),
+				Summary:  fmt.Sprintf("Its containers would fit, but the overhead of %s (%s) makes the pod too large for every node", class, over),
 				Evidence: append([]analyzers.Evidence{{Source: ref, Path: "spec.overhead", Quote: over}}, q.roomEvidence()),
 				Fixes:    []analyzers.Fix{{Why: fmt.Sprintf("Lower the requests by the overhead (%s), or add a larger node", over)}},
 			}, true
@@ -51,9 +51,9 @@ func (q *inquiry) overheadFinding() (analyzers.Finding, bool) {
 	}
 	return analyzers.Finding{
 		Code:     podOverhead,
-		Summary:  fmt.Sprintf("Its own containers would fit; a container added at admission makes the pod too large for every node: %s", strings.Join(texts, "; ")),
-		Evidence: append([]analyzers.Evidence{{Source: ref, Path: "spec.containers[*].resources.requests", Quote: strings.Join(texts, "; ")}}, q.roomEvidence()),
-		Fixes:    []analyzers.Fix{{Why: "Lower the requests of the added container in the configuration of whoever adds it"}},
+		Summary:  fmt.Sprintf("Its own containers would fit, but a container added at admission makes the pod too large for every node: %s", strings.Join(texts, "; ")),
+		Evidence: append([]analyzers.Evidence{{Source: ref, Path: "spec.containers[*].resources.requests", Quote: "requests: " + strings.Join(texts, "; ")}}, q.roomEvidence()),
+		Fixes:    []analyzers.Fix{{Why: "Lower the requests of the added container in the configuration of what adds it"}},
 	}, true
 }
 

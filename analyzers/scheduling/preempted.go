@@ -97,14 +97,14 @@ func (q *inquiry) preemptedFinding(x *preemption) analyzers.Finding {
 	evidence := []analyzers.Evidence{{Source: "Event on Pod " + x.event.InvolvedObject.Namespace + "/" + x.event.InvolvedObject.Name, Path: x.event.Reason, Quote: x.event.Message, At: cluster.EventTime(x.event)}}
 	if x.by != nil {
 		other = fmt.Sprintf("%s (priority %d, its own is %d)", q.Root(x.by), priority(x.by), priority(q.pod))
-		evidence = append(evidence, analyzers.Evidence{Source: cluster.RefOf(x.by).String(), Path: "spec.priority", Quote: fmt.Sprintf("%d %s", priority(x.by), x.by.Spec.PriorityClassName)})
+		evidence = append(evidence, analyzers.Evidence{Source: cluster.RefOf(x.by).String(), Path: "spec.priority", Quote: fmt.Sprintf("priority: %d %s", priority(x.by), x.by.Spec.PriorityClassName)})
 	}
-	evidence = append(evidence, analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.priority of the pod", Quote: fmt.Sprintf("%d %s", priority(q.pod), q.pod.Spec.PriorityClassName)}, q.roomEvidence())
+	evidence = append(evidence, analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.priority", Quote: fmt.Sprintf("priority: %d %s", priority(q.pod), q.pod.Spec.PriorityClassName)}, q.roomEvidence())
 	f := analyzers.Finding{
 		Code: preempted, Evidence: evidence,
-		Summary: fmt.Sprintf("Had to leave node %s for %s, and finds no room elsewhere", x.node, other),
+		Summary: fmt.Sprintf("Pod had to leave node %s for %s and finds no room elsewhere", x.node, other),
 		Fixes: []analyzers.Fix{
-			{Why: "Show the priorities; give the workload a class that is not below the other's, if it matters as much", Argv: q.Kubectl("", "get", "priorityclasses")},
+			{Why: "Give the workload a priority class as high as the other's, if it matters as much; the command shows them", Argv: q.Kubectl("", "get", "priorityclasses")},
 			{Why: "Add a node, so that both have room"},
 		},
 	}

@@ -73,7 +73,7 @@ func rejection(pod *corev1.Pod) (why string, ok bool) {
 			n[i], _ = strconv.ParseInt(m[i+2], 10, 64)
 		}
 		t := amountTexts(name, n[:]...)
-		return fmt.Sprintf("it requests %s %s, and %s of %s are taken", t[0], name, t[1], t[2]), true
+		return fmt.Sprintf("it requests %s %s, but %s of %s are taken", t[0], name, t[1], t[2]), true
 	}
 	return "not enough " + resource, true
 }
@@ -122,7 +122,7 @@ func rejectedFinding(p *analyzers.Pass, pod *corev1.Pod, why string) analyzers.F
 	}
 	if q.template().NodeName != "" {
 		if _, scheduled := p.LastEvent(pod, nil, "Scheduled"); !scheduled {
-			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: q.root.String(), Path: "spec.nodeName", Quote: pod.Spec.NodeName + "; no event says that the scheduler chose it"})
+			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: q.root.String(), Path: "spec.nodeName", Quote: "nodeName: " + pod.Spec.NodeName + "; no event says that the scheduler chose it"})
 			fix := q.change("Leave out nodeName, so that the scheduler chooses a node that fits", map[string]any{"nodeName": nil})
 			fix.Patch = nil // an overlay replaces pods that wait, not those that have failed
 			f.Fixes = append(f.Fixes, fix)

@@ -125,16 +125,16 @@ func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, 
 		Code: schedulerDown, Subject: q.root, Affected: []analyzers.Ref{cluster.RefOf(pod)},
 		CausedBy: []analyzers.Ref{{Kind: "Scheduler", Name: name}},
 		Shared:   fmt.Sprintf("Scheduler %s handles no pods", name),
-		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.schedulerName", Quote: name + "; no condition PodScheduled, no event", At: pod.CreationTimestamp.Time}},
+		Evidence: []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.schedulerName", Quote: "schedulerName: " + name + "; no condition PodScheduled, no event", At: pod.CreationTimestamp.Time}},
 	}
 	if name != corev1.DefaultSchedulerName && !known {
-		f.Summary = fmt.Sprintf("Names scheduler %s, and no pod in the cluster was ever handled by it", name)
+		f.Summary = fmt.Sprintf("Pod names scheduler %s, which has never handled a pod of this cluster", name)
 		if near, ok := analyzers.Nearest(name, slices.Collect(maps.Keys(seen))); ok {
-			f.Summary = fmt.Sprintf("Names scheduler %s, which does not run; there is %s", name, near)
+			f.Summary = fmt.Sprintf("Pod names scheduler %s, which does not run; %s was probably meant", name, near)
 		}
 		if !p.Sees(cluster.Pods, "") {
 			f.Severity = analyzers.Warning
-			f.Summary = fmt.Sprintf("Names scheduler %s, and it has not looked at the pod", name)
+			f.Summary = fmt.Sprintf("Pod names scheduler %s, which has not looked at it", name)
 		}
 		f.Fixes = append(f.Fixes, q.change("Leave the pod to the default scheduler", map[string]any{"schedulerName": corev1.DefaultSchedulerName}))
 	} else {

@@ -121,21 +121,21 @@ func (q *inquiry) surgeFinding() (analyzers.Finding, bool) {
 	row := q.row(node)
 	f := analyzers.Finding{
 		Code:    surgeNoCapacity,
-		Summary: fmt.Sprintf("The new pod would fit only in place of an old one on node %s, and maxUnavailable 0 lets none leave: %s", node, row.Rejections[0].Reason),
+		Summary: fmt.Sprintf("The new pod fits only in place of an old one on node %s, but maxUnavailable 0 lets none leave: %s", node, row.Rejections[0].Reason),
 		Evidence: []analyzers.Evidence{
-			{Source: q.root.String(), Path: "spec.strategy.rollingUpdate", Quote: fmt.Sprintf("maxSurge %s, maxUnavailable %s", strategyText(r.deployment, true), strategyText(r.deployment, false))},
+			{Source: q.root.String(), Path: "spec.strategy.rollingUpdate", Quote: fmt.Sprintf("maxSurge: %s, maxUnavailable: %s", strategyText(r.deployment, true), strategyText(r.deployment, false))},
 			{Source: nodeRef(node).String(), Path: string(row.Rejections[0].Filter), Quote: row.Rejections[0].Reason},
 			{Source: cluster.RefOf(r.makesRoom).String(), Path: "spec.nodeName", Quote: node},
 		},
 	}
 	if len(f.Summary) > 160 {
-		f.Summary = fmt.Sprintf("The new pod would fit only in place of an old one on node %s, and maxUnavailable 0 lets none leave", node)
+		f.Summary = fmt.Sprintf("The new pod fits only in place of an old one on node %s, but maxUnavailable 0 lets none leave", node)
 	}
 	f.Evidence = append(f.Evidence, q.elsewhere([]string{node})...)
 	f.Fixes = []analyzers.Fix{
-		q.patch("Let the rollout take an old pod away before the new one runs", q.root, map[string]any{"spec": map[string]any{"strategy": map[string]any{
+		q.patch("Let the rollout stop an old pod before the new one runs", q.root, map[string]any{"spec": map[string]any{"strategy": map[string]any{
 			"rollingUpdate": map[string]any{"maxUnavailable": 1, "maxSurge": 0}}}}),
-		{Why: "Keep the old revision, if a gap is not acceptable, until there is room for one pod more", Argv: q.Kubectl(q.root.Namespace, "rollout", "undo", q.root.Short())},
+		{Why: "Roll back until there is room for one pod more, if a gap is not acceptable", Argv: q.Kubectl(q.root.Namespace, "rollout", "undo", q.root.Short())},
 	}
 	return f, true
 }

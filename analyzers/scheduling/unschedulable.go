@@ -15,7 +15,7 @@ import (
 // Unschedulable finds pods that no node takes, and says which filter decides.
 var Unschedulable = &analyzers.Analyzer{
 	Name: "scheduling/unschedulable",
-	Doc: `pods that no node takes: the filter that decides, node by node
+	Doc: `pods that no node takes, and the filter that decides
 
 It repeats the scheduler's filters over the objects and reports the one that the pod
 could be helped with. Taints of the control plane and of nodes for others, cordons and

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubefathom/fathom/analyzers/cluster"
 	"github.com/kubefathom/fathom/analyzers/report"
@@ -48,7 +49,7 @@ func town(pods int) *cluster.Snapshot {
 		b.Add(
 			&appsv1.Deployment{ObjectMeta: meta("Deployment", name), Spec: appsv1.DeploymentSpec{Replicas: &one, Template: template}},
 			&appsv1.ReplicaSet{ObjectMeta: meta("ReplicaSet", name+"-1", "Deployment", name), Spec: appsv1.ReplicaSetSpec{Replicas: &one, Template: template}},
-			&corev1.Service{ObjectMeta: meta("Service", name), Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}}},
+			&corev1.Service{ObjectMeta: meta("Service", name), Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("http")}}}},
 			&cluster.Secret{ObjectMeta: meta("Secret", name)},
 		)
 		for j := range 20 {
@@ -86,7 +87,7 @@ func BenchmarkScan(b *testing.B) {
 				b.StartTimer()
 				r := report.Scan(context.Background(), s, Analyzers)
 				if len(r.Diagnoses) != pods/200 {
-					b.Fatalf("%d diagnoses, want %d", len(r.Diagnoses), pods/200)
+					b.Fatalf("%d diagnoses, want %d: %+v", len(r.Diagnoses), pods/200, r.Diagnoses[len(r.Diagnoses)-1].RootCause)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pods), "ns/pod")

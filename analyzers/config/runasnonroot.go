@@ -52,6 +52,6 @@ func (s start) reportNonRoot(p *analyzers.Pass) {
 		f.Fixes = append(f.Fixes, analyzers.Fix{Why: why, Argv: s.patch(p, root, `"securityContext":{"runAsUser":`+uid+`}`)})
 	}
 	f.Fixes = append(f.Fixes, undo(p, s.pod)...)
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Better: put USER with a number, such as USER 1000, in the image's Dockerfile, then build and roll out"})
+	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Put USER with a number, such as USER 1000, in the image's Dockerfile, then build and roll out"})
 	s.report(p, f)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"regexp"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -129,7 +130,9 @@ func (s start) patch(p *analyzers.Pass, root analyzers.Ref, fields string) []str
 
 // said is the decisive evidence: the kubelet's or runtime's words.
 func (s start) said() analyzers.Evidence {
-	e := analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.path + ".message", Quote: clip(innermost(s.text))}
+	// The kubelet's folder of the pod says nothing, and its length hides what does.
+	text := strings.ReplaceAll(innermost(s.text), "/var/lib/kubelet/pods/"+string(s.pod.UID), "…")
+	e := analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.path + ".message", Quote: clip(text)}
 	if end, _ := cluster.End(s.status); end != nil {
 		e.At = end.FinishedAt.Time
 	}

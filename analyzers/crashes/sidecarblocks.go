@@ -72,8 +72,8 @@ func reportSidecar(p *analyzers.Pass, pod *corev1.Pod) {
 			Code: sidecarBlocks, Subject: c.subject, Part: status.Name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
 			Summary: clip(fmt.Sprintf("Container %s keeps running, so the Job never completes although its work is done", status.Name), maxSummary),
 			Evidence: []analyzers.Evidence{
-				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + last.Name + "].state.terminated", Quote: "exitCode: 0, reason: " + last.State.Terminated.Reason, At: since},
-				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].state.running.startedAt", Quote: "startedAt: " + status.State.Running.StartedAt.UTC().Format(time.RFC3339), At: status.State.Running.StartedAt.Time},
+				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + last.Name + "].state.terminated", Quote: "container " + last.Name + ": exitCode: 0, reason: " + last.State.Terminated.Reason, At: since},
+				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].state.running.startedAt", Quote: "container " + status.Name + ": startedAt: " + status.State.Running.StartedAt.UTC().Format(time.RFC3339), At: status.State.Running.StartedAt.Time},
 			},
 			Fixes: sidecarFixes(p, c),
 		}

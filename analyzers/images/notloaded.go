@@ -32,7 +32,7 @@ func (f *pull) reportNotLoaded(p *analyzers.Pass) {
 	}
 	load := analyzers.Fix{Why: "Load the image from your machine into the cluster's nodes", Argv: loadCommand(p, f)}
 	if load.Argv == nil {
-		load.Why = "On node " + f.pod.Spec.NodeName + ", load the image from an archive that docker save wrote"
+		load.Why = "Load the image on node " + f.pod.Spec.NodeName + ", from an archive that docker save wrote"
 		load.Argv = []string{"ctr", "-n", "k8s.io", "images", "import", parse(f.image).name() + ".tar"}
 	}
 	finding.Fixes = append(finding.Fixes, load)

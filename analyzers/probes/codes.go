@@ -7,7 +7,7 @@ func cause(id, title string) analyzers.Code {
 }
 
 var (
-	livenessKills    = cause("liveness-probe-kills", "Liveness or startup probe fails and the container is restarted")
+	livenessKills    = cause("liveness-probe-kills", "Liveness or startup probe restarts the container")
 	readinessFailing = cause("readiness-probe-failing", "Container runs and its readiness probe fails")
 	execProbe        = cause("probe-exec-timeout", "Command of an exec probe is missing or takes too long")
 	gatePending      = cause("readiness-gate-pending", "Pod waits for a readiness gate")

@@ -87,7 +87,7 @@ func standing(p *analyzers.Pass, set *appsv1.DaemonSet) {
 		Affected: []analyzers.Ref{cluster.RefOf(first)},
 		Summary:  fmt.Sprintf("Update is stuck at %d of %d pods: %s", set.Status.UpdatedNumberScheduled, set.Status.DesiredNumberScheduled, why),
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(first).String(), Path: "status.conditions[Ready]", Quote: why, At: readySince(first)},
+			{Source: cluster.RefOf(first).String(), Path: "status.conditions[Ready]", Quote: readyText(first, why), At: readySince(first)},
 			{Source: ref.String(), Path: "spec.updateStrategy.rollingUpdate.maxUnavailable", Quote: fmt.Sprintf("maxUnavailable: %d", maxUnavailable(set))},
 		},
 		Fixes: rollback(p, set),

@@ -102,7 +102,7 @@ func judgeBudget(p *analyzers.Pass, pdb *policyv1.PodDisruptionBudget, pods []*c
 		}
 		f.Summary = fmt.Sprintf("No pod of %s %s may be evicted while others are not ready: %s", root.Kind, root.Name, why)
 		f.CausedBy = []analyzers.Ref{p.Root(pod)}
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: why, At: readySince(pod)})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: readyText(pod, why), At: readySince(pod)})
 		f.Fixes = evictUnhealthy(p, pdb)
 	default:
 		return

@@ -77,7 +77,7 @@ func waits(p *analyzers.Pass, set *appsv1.StatefulSet, pods []*corev1.Pod, wants
 		Subject:  ref,
 		Affected: []analyzers.Ref{cluster.RefOf(pod)},
 		Evidence: []analyzers.Evidence{
-			{Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: why, At: readySince(pod)},
+			{Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: readyText(pod, why), At: readySince(pod)},
 			{Source: ref.String(), Path: "status", Quote: fmt.Sprintf("updatedReplicas %d, readyReplicas %d of %d", set.Status.UpdatedReplicas, set.Status.ReadyReplicas, wants)},
 		},
 	}
@@ -160,6 +160,14 @@ func readySince(pod *corev1.Pod) time.Time {
 		return c.LastTransitionTime.Time
 	}
 	return time.Time{}
+}
+
+// readyText is the pod's own word about why it is not ready, or ours where it has none.
+func readyText(pod *corev1.Pod, why string) string {
+	if c := cluster.PodCondition(pod, corev1.PodReady); c != nil && c.Reason != "" {
+		return fmt.Sprintf("Ready: %s (%s)", c.Status, strings.Trim(c.Reason+": "+cut(c.Message), ": "))
+	}
+	return why
 }
 
 // replace deletes the pod, if that makes one of the new revision: below the partition it

@@ -80,9 +80,9 @@ func (q *inquiry) offeredByNone(f *analyzers.Finding, s shortage) {
 			break
 		}
 	}
-	quote := "no devices at all"
+	quote := "allocatable: no devices"
 	if len(offered) > 0 {
-		quote = "devices: " + some(offered, 4)
+		quote = "allocatable: only devices " + some(offered, 4)
 	}
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(q.ev.nodes[0].node.Name).String(), Path: "status.allocatable", Quote: quote})
 	f.Fixes = []analyzers.Fix{{Why: fmt.Sprintf("Install the driver and device plugin for %s on the nodes that have it; the command shows what nodes offer", s.name),

@@ -53,8 +53,8 @@ func (q *inquiry) roomFinding() analyzers.Finding {
 	}
 	n := q.ev.byName[best.Node]
 	f.Evidence = append(f.Evidence,
+		analyzers.Evidence{Source: nodeRef(best.Node).String(), Path: fmt.Sprintf("status.allocatable[%s]", s.name), Quote: "allocatable " + q.usageText(n, s.name)},
 		analyzers.Evidence{Source: cluster.RefOf(q.pod).String(), Path: "spec.containers[*].resources.requests", Quote: "requests: " + q.requestText()},
-		analyzers.Evidence{Source: nodeRef(best.Node).String(), Path: fmt.Sprintf("status.allocatable[%s]", s.name), Quote: q.usageText(n, s.name)},
 	)
 	f.Evidence = append(f.Evidence, q.elsewhere(q.v.nodes())...)
 	if fix, ok := q.lower(n); ok {
@@ -120,7 +120,7 @@ func (q *inquiry) requestText() string {
 // usageText says who has taken a resource of a node: requests, not use.
 func (q *inquiry) usageText(n *nodeState, name corev1.ResourceName) string {
 	t := amountTexts(name, n.offers[name], n.taken[name])
-	text := fmt.Sprintf("%s, of which pods request %s", t[0], t[1])
+	text := fmt.Sprintf("%s: %s, of which pods request %s", name, t[0], t[1])
 	if takers := q.takers(n, name); len(takers) > 0 {
 		text += " (" + some(takers, 3) + ")"
 	}

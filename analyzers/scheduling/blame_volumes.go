@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 	}[t.what]
 	f.Summary = fmt.Sprintf("PersistentVolumeClaim %s %s", t.name, why)
 	f.Shared = fmt.Sprintf("PersistentVolumeClaim %s/%s %s", q.pod.Namespace, t.name, why)
-	f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "status.phase", Quote: "phase: " + string(t.pvc.Status.Phase)}, uses}
+	f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "status.phase", Quote: fmt.Sprintf("phase: %s, storageClassName: %s", t.pvc.Status.Phase, cmp.Or(t.className, "none"))}, uses}
 	f.Fixes = []analyzers.Fix{describe}
 	return f, true
 }

@@ -131,7 +131,6 @@ func (d *daemon) reportPending() {
 			continue
 		}
 		first = row
-		f.Evidence = []analyzers.Evidence{{Source: cluster.RefOf(pod).String(), Path: "spec.affinity.nodeAffinity", Quote: "nodeAffinity: metadata.name=" + node}}
 		for _, j := range row.Rejections[:1] {
 			f.Summary = j.Reason
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(node).String(), Path: string(j.Filter), Quote: j.Reason})
@@ -142,6 +141,7 @@ func (d *daemon) reportPending() {
 				f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(node).String(), Path: fmt.Sprintf("status.allocatable[%s]", j.shortages[0].name), Quote: q.usageText(d.ev.byName[node], j.shortages[0].name)})
 			}
 		}
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "spec.affinity.nodeAffinity", Quote: "nodeAffinity: metadata.name=" + node})
 		if q.said {
 			f.Evidence = append(f.Evidence, q.words.at)
 		}

@@ -248,7 +248,7 @@ func (r *request) podAffinity(n *nodeState, out []Rejection) []Rejection {
 		t := &r.pods.anti[i]
 		if value, ok := n.node.Labels[t.key]; ok {
 			if by := r.pods.far[i][domain{t.key, value}]; by != nil {
-				reject(rule{own: t, anti: true, by: by}, fmt.Sprintf("a pod with %s stands in %s=%s", t.selector, t.key, value))
+				reject(rule{own: t, anti: true, by: by}, fmt.Sprintf("a pod with %s runs in %s=%s", t.selector, t.key, value))
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func (q *inquiry) surgeFinding() (analyzers.Finding, bool) {
 		Code:    surgeNoCapacity,
 		Summary: fmt.Sprintf("The new pod fits only in place of an old one on node %s, but maxUnavailable 0 lets none leave: %s", node, row.Rejections[0].Reason),
 		Evidence: []analyzers.Evidence{
-			{Source: q.root.String(), Path: "spec.strategy.rollingUpdate", Quote: fmt.Sprintf("maxSurge: %s, maxUnavailable: %s", strategyText(r.deployment, true), strategyText(r.deployment, false))},
+			{Source: q.root.String(), Path: "spec.strategy.rollingUpdate", Quote: fmt.Sprintf("maxSurge: %s, maxUnavailable: %s of %s", strategyText(r.deployment, true), strategyText(r.deployment, false), podsText(r.deployment))},
 			{Source: nodeRef(node).String(), Path: string(row.Rejections[0].Filter), Quote: row.Rejections[0].Reason},
 			{Source: cluster.RefOf(r.makesRoom).String(), Path: "spec.nodeName", Quote: node},
 		},
@@ -138,6 +138,13 @@ func (q *inquiry) surgeFinding() (analyzers.Finding, bool) {
 		{Why: "Roll back until there is room for one pod more, if a gap is not acceptable", Argv: q.Kubectl(q.root.Namespace, "rollout", "undo", q.root.Short())},
 	}
 	return f, true
+}
+
+func podsText(d *appsv1.Deployment) string {
+	if n, _ := cluster.Replicas(d); n != 1 {
+		return fmt.Sprintf("%d pods", n)
+	}
+	return "1 pod"
 }
 
 func strategyText(d *appsv1.Deployment, surge bool) string {

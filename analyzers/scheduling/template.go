@@ -33,7 +33,7 @@ func (q *inquiry) change(why string, spec map[string]any) analyzers.Fix {
 	case *batchv1.CronJob:
 		patch = map[string]any{"spec": map[string]any{"jobTemplate": patch}}
 	case *batchv1.Job, *corev1.Pod:
-		return analyzers.Fix{Why: why + "; delete and recreate the " + q.root.Kind + ", which cannot be changed in that"}
+		return analyzers.Fix{Why: why + "; delete and recreate the " + q.root.Kind + " to change that"}
 	default:
 		return analyzers.Fix{Why: why}
 	}

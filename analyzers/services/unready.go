@@ -92,7 +92,7 @@ func reportUnready(p *analyzers.Pass, svc *corev1.Service, pod *corev1.Pod, why 
 	}
 	if c := cluster.PodCondition(pod, corev1.PodReady); c != nil {
 		f.Evidence = append([]analyzers.Evidence{{
-			Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: strings.TrimSpace(fmt.Sprintf("Ready: %s %s %s", c.Status, c.Reason, c.Message)), At: c.LastTransitionTime.Time,
+			Source: cluster.RefOf(pod).String(), Path: "status.conditions[Ready]", Quote: fmt.Sprintf("Ready: %s (%s)", c.Status, strings.Trim(c.Reason+": "+c.Message, ": ")), At: c.LastTransitionTime.Time,
 		}}, f.Evidence...)
 	}
 	p.Report(f)

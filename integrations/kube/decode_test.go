@@ -70,6 +70,9 @@ func TestSharing(t *testing.T) {
 			if &first.Spec.Containers[0].Env[0] != &third.Spec.Containers[0].Env[0] {
 				t.Error("the environment is not shared")
 			}
+			if &first.Spec.Tolerations[0] != &third.Spec.Tolerations[0] {
+				t.Error("the tolerations are not shared")
+			}
 		})
 	}
 }

@@ -2,10 +2,10 @@ package cluster
 
 import "sync"
 
-// Derive returns what make works out from a Snapshot, once for each view of it: checks of
+// Derive returns what find works out from a Snapshot, once for each view of it: checks of
 // one area share what each of them would find out again. The key names the package and
-// the fact. What make returns must not be changed afterwards.
-func Derive[T any](s *Snapshot, key string, make func() T) T {
+// the fact. What find returns must not be changed afterwards.
+func Derive[T any](s *Snapshot, key string, find func() T) T {
 	s.derived.mu.Lock()
 	cell, ok := s.derived.facts[key]
 	if !ok {
@@ -13,7 +13,7 @@ func Derive[T any](s *Snapshot, key string, make func() T) T {
 		s.derived.facts[key] = cell
 	}
 	s.derived.mu.Unlock()
-	cell.once.Do(func() { cell.value = make() })
+	cell.once.Do(func() { cell.value = find() })
 	return cell.value.(T)
 }
 

@@ -1,7 +1,5 @@
 package crashes
 
-import "fmt"
-
 // exitCodes are what shells, runtimes and the kernel mean by a code.
 var exitCodes = map[int32]string{
 	1:   "an error",
@@ -32,11 +30,3 @@ var signals = map[int32]string{
 
 // signalOf is the name of the signal that a code stands for: 128 and its number.
 func signalOf(code int32) string { return signals[code-128] }
-
-// meaning says what an exit code means, "" when it means nothing in particular.
-func meaning(code int32) string {
-	if s := signalOf(code); s != "" {
-		return fmt.Sprintf("ended by %s", s)
-	}
-	return exitCodes[code]
-}

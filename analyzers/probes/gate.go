@@ -51,7 +51,7 @@ func reportGate(p *analyzers.Pass, pod *corev1.Pod, gate corev1.PodConditionType
 	if c == nil && waits < gateUntouched || c != nil && waits < gateWorking {
 		return
 	}
-	if _, new := p.Regression(pod); new && waits < gateOverdue {
+	if _, came := p.Regression(pod); came && waits < gateOverdue {
 		return // a rolling update goes on while the old pods serve
 	}
 	ref := cluster.RefOf(pod).String()

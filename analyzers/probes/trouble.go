@@ -129,7 +129,7 @@ func (t *trouble) unready(p *analyzers.Pass) bool {
 	if cannot && unready < proven || !cannot && unready < max(minimum, allowed) || t.unhealthy == nil && unready < starting {
 		return false
 	}
-	if _, new := p.Regression(t.pod); new && unready < max(rolling, 2*allowed) && !overdue(p, t.pod) {
+	if _, came := p.Regression(t.pod); came && unready < max(rolling, 2*allowed) && !overdue(p, t.pod) {
 		return false
 	}
 	t.early = unready < max(grace, allowed) || t.failure.mode == refused && !cannot && unready < starting

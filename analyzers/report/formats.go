@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -83,8 +82,5 @@ func Names(w io.Writer, r *Report, _ Options) error {
 
 // headline is what a person reads first about a finding.
 func headline(f Finding) string {
-	if f.Part != "" && !strings.Contains(f.Summary, f.Part) {
-		return f.Summary + " (" + f.Part + ")"
-	}
 	return f.Summary
 }

@@ -102,7 +102,9 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := closed.Addr().String()
-	closed.Close()
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
 	port := strings.TrimPrefix(other.URL, "https://127.0.0.1:")
 	for name, tc := range map[string]struct {
 		server string
@@ -155,7 +157,7 @@ func TestCredentialPlugin(t *testing.T) {
 		t.Skip("the plugin is a shell script")
 	}
 	server := kubetest.NewServer(t, shop()...)
-	collect := func(t *testing.T, ctx context.Context, script string) (*cluster.Snapshot, error, string) {
+	collect := func(t *testing.T, ctx context.Context, script string) (*cluster.Snapshot, error, string) { //nolint:staticcheck // what was said comes last
 		path := filepath.Join(t.TempDir(), "plugin")
 		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
 			t.Fatal(err)

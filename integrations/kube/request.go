@@ -135,7 +135,7 @@ func (c *client) do(req *http.Request) (*http.Response, error) {
 	}
 	answer := make(chan result, 1)
 	go func() {
-		resp, err := c.http.Do(req)
+		resp, err := c.http.Do(req) //nolint:bodyclose // the receiver closes it
 		answer <- result{resp, err}
 	}()
 	select {

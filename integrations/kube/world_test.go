@@ -18,7 +18,7 @@ import (
 func named(namespace, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name),
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}}},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`)}},
 	}
 }
 
@@ -85,8 +85,7 @@ func shop() []runtime.Object {
 	db, _ := deployed("data", "db", 1, 1)
 	secret := &corev1.Secret{ObjectMeta: named("shop", "login"), Data: map[string][]byte{"password": []byte("correct-horse")}}
 	secret.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": `{"data":{"password":"correct-horse"}}`, "team": "shop"}
-	out := append(web, db...)
-	return append(out, namespaceNamed("shop"), namespaceNamed("data"), &corev1.Node{ObjectMeta: named("", "node-1")}, secret,
+	return append(slices.Concat(web, db), namespaceNamed("shop"), namespaceNamed("data"), &corev1.Node{ObjectMeta: named("", "node-1")}, secret,
 		&corev1.Service{ObjectMeta: named("shop", "web")}, &corev1.ConfigMap{ObjectMeta: named("shop", "settings"), Data: map[string]string{"a": "b"}})
 }
 

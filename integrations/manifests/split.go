@@ -20,9 +20,9 @@ func (l *loader) largeList(file string, d document) (bool, error) {
 		return false, nil
 	}
 	around, items := splitItems(d)
-	data, err := yaml.YAMLToJSON(around)
+	data, bad := yaml.YAMLToJSON(around)
 	var h head
-	if len(items) == 0 || err != nil || json.Unmarshal(data, &h) != nil || h.APIVersion == "" || string(h.Items) != "null" {
+	if len(items) == 0 || bad != nil || json.Unmarshal(data, &h) != nil || h.APIVersion == "" || string(h.Items) != "null" {
 		return false, nil
 	}
 	kind, ok := strings.CutSuffix(h.Kind, "List")
@@ -33,7 +33,7 @@ func (l *loader) largeList(file string, d document) (bool, error) {
 	// goes on at the beginning of a line, tells that the cuts are wrong.
 	values := make([][]byte, len(items))
 	for i, item := range items {
-		if values[i], err = yaml.YAMLToJSON(item.text); err != nil || !bytes.HasPrefix(values[i], []byte("{")) {
+		if values[i], bad = yaml.YAMLToJSON(item.text); bad != nil || !bytes.HasPrefix(values[i], []byte("{")) {
 			return false, nil
 		}
 	}

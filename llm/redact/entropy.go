@@ -186,7 +186,7 @@ func (sc *scanner) judge(start, end int) verdict {
 // judgeOneCase judges a long part with capitals or small letters only: such
 // are hashes, and keys in hex, base32 and base36.
 func (sc *scanner) judgeOneCase(start int, v string, p part) verdict {
-	plain := false
+	var plain bool
 	switch {
 	case p.hex && p.digits > 0:
 		plain = len(v) == 40 || sc.isIdentified(start)

@@ -19,9 +19,10 @@ func (sc *scanner) secretManifest(f field) {
 	if v == len(s) {
 		return
 	}
-	if s[v] == '{' {
+	switch s[v] {
+	case '{':
 		sc.manifestEnd = sc.jsonValues(v + 1)
-	} else if s[v] == '\n' || s[v] == '\r' {
+	case '\n', '\r':
 		sc.manifestEnd = sc.yamlValues(f, v)
 	}
 }

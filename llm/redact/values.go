@@ -62,7 +62,7 @@ func isReference(v string) bool {
 		if len(v) > 3 && (v[1] == '(' && v[len(v)-1] == ')' || v[1] == '{' && v[len(v)-1] == '}') {
 			return isIdentifier(v[2 : len(v)-1])
 		}
-		return len(v) > 3 && isIdentifier(v[1:]) && strings.ToUpper(v) == v && strings.IndexAny(v, "0123456789") < 0
+		return len(v) > 3 && isIdentifier(v[1:]) && strings.ToUpper(v) == v && !strings.ContainsAny(v, "0123456789")
 	case '{':
 		return strings.HasPrefix(v, "{{") && strings.HasSuffix(v, "}}")
 	case '%':
@@ -111,7 +111,7 @@ func isPath(v string) bool {
 	if v == "/" {
 		return true
 	}
-	if len(v) < 2 || len(v) > maxPlain || v[0] != '/' || strings.IndexAny(v, " \t\n") >= 0 {
+	if len(v) < 2 || len(v) > maxPlain || v[0] != '/' || strings.ContainsAny(v, " \t\n") {
 		return false
 	}
 	first, rest, more := strings.Cut(v[1:], "/")
@@ -193,7 +193,7 @@ func isMeasure(v string) bool {
 // isURL reports whether v is a URL. Its userinfo is another detector's business.
 func isURL(v string) bool {
 	scheme := spanOf(v, 0, "+-.")
-	return scheme > 0 && scheme <= 16 && strings.HasPrefix(v[scheme:], "://") && strings.IndexAny(v, " \t\n") < 0
+	return scheme > 0 && scheme <= 16 && strings.HasPrefix(v[scheme:], "://") && !strings.ContainsAny(v, " \t\n")
 }
 
 func isPort(v string) bool {

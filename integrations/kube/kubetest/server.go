@@ -151,7 +151,7 @@ func (s *Server) Add(objects ...runtime.Object) {
 			s.t.Fatalf("kubetest: %s is not in the table of kinds", gvks[0])
 		}
 		o.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
-		list := append(s.lists[k.GVR()], o)
+		list := append(slices.Clone(s.lists[k.GVR()]), o)
 		slices.SortStableFunc(list, func(a, b runtime.Object) int { return cmp.Compare(storageKey(a), storageKey(b)) })
 		s.lists[k.GVR()] = list
 	}
@@ -390,8 +390,8 @@ func write(w http.ResponseWriter, r *http.Request, code int, o runtime.Object) {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(code)
 		z := gzip.NewWriter(w)
-		defer z.Close()
 		_, _ = io.WriteString(z, body.String())
+		_ = z.Close()
 		return
 	}
 	w.WriteHeader(code)

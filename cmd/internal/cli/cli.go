@@ -9,14 +9,22 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
+const gcPercent = 40
+
 // Main runs the command line and returns the exit code.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	// A scan allocates a cluster once and keeps it: collecting garbage early costs little
+	// time and a third of the memory less (10,000 pods: 240 instead of 340 MiB).
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	streams := newStreams(in, out, errOut, os.LookupEnv)

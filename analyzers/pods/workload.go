@@ -16,7 +16,10 @@ import (
 // keeps it from being created.
 func JourneyOfWorkload(s *cluster.Snapshot, workload cluster.Object) Journey {
 	if j, ok := leastFar(s, workload); ok {
-		return j
+		// All pods there are may be well while further ones are refused.
+		if _, stopped := j.Stopped(); stopped || refusal(s, workload) == "" {
+			return j
+		}
 	}
 	j := Journey{Subject: cluster.RefOf(workload), Deleting: workload.GetDeletionTimestamp() != nil}
 	at, stage := notCreated(s, workload)

@@ -49,7 +49,7 @@ func Text(w io.Writer, a *Answer, o report.Options) error {
 	}
 	p.Wrapped("", head)
 	p.Line("")
-	journey(p, a)
+	writeJourney(p, a)
 	fits(p, a, o)
 	for i, d := range a.Diagnoses {
 		p.Diagnosis(i+1, d)
@@ -72,7 +72,7 @@ var words = map[pods.State]string{
 	pods.Current: "in progress", pods.Blocked: "stopped here", pods.Pending: "not reached", pods.Unknown: "cannot be seen",
 }
 
-func journey(p *report.Page, a *Answer) {
+func writeJourney(p *report.Page, a *Answer) {
 	if a.Journey == nil {
 		return
 	}

@@ -63,18 +63,34 @@ func Explain(s *cluster.Snapshot, o cluster.Object, r *report.Report) *Answer {
 			a.Ready++
 		}
 	}
-	if pod := worst(s, list); pod != nil {
-		j := pods.JourneyOf(s, pod)
-		a.Journey = &j
-		a.Nodes = nodes(s, pod)
-	} else if _, ok := cluster.Template(o); ok {
-		j := pods.JourneyOfWorkload(s, o)
-		a.Journey = &j
-	}
+	a.Journey, a.Nodes = journey(s, o, list)
 	if len(a.Diagnoses) > 0 {
 		a.Changed = changed(s, o)
 	}
 	return a
+}
+
+// journey follows the worst pod. When all pods came to the end, or there are none, the
+// workload itself may stand still: further pods are refused before they exist.
+func journey(s *cluster.Snapshot, o cluster.Object, list []*corev1.Pod) (*pods.Journey, []NodeFit) {
+	pod := worst(s, list)
+	var j pods.Journey
+	if pod != nil {
+		j = pods.JourneyOf(s, pod)
+		if _, stopped := j.Stopped(); stopped {
+			return &j, nodes(s, pod)
+		}
+	}
+	if _, ok := cluster.Template(o); ok {
+		w := pods.JourneyOfWorkload(s, o)
+		if _, stopped := w.Stopped(); stopped || pod == nil {
+			return &w, nil
+		}
+	}
+	if pod == nil {
+		return nil, nil
+	}
+	return &j, nil
 }
 
 // about returns the diagnoses of the object, of what owns it, and of its pods.

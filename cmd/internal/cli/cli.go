@@ -62,7 +62,16 @@ prints the root causes with evidence and commands to copy. It only reads.`,
 	root.AddCommand(newScan(s), newWhy(s), newExplain(s), newCapture(s), newDemo(s), newAnalyzers(s), newVersion(s))
 	root.SuggestionsMinimumDistance = 2
 	wrapArgErrors(root)
+	nameExamples(root, name)
 	return root
+}
+
+// nameExamples lets the examples of the help begin with what the user typed.
+func nameExamples(cmd *cobra.Command, name string) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "  fathom ", "  "+name+" ")
+	for _, sub := range cmd.Commands() {
+		nameExamples(sub, name)
+	}
 }
 
 // wrapArgErrors turns what cobra says of arguments into usage errors, which show the

@@ -61,11 +61,13 @@ func NewPass(a *Analyzer, s *cluster.Snapshot, report func(Finding)) *Pass {
 }
 
 // Report takes a finding. The severity defaults to that of its code. Findings with the
-// same code, subject and part are merged by Run into one with all that suffer alike.
+// same code, subject and part are merged by Run into one with all that suffer alike. Where
+// a fix cannot reach the broken pod by itself, the step for that is added.
 func (p *Pass) Report(f Finding) {
 	if f.Severity == "" {
 		f.Severity = f.Code.Severity
 	}
+	f.Fixes = p.thenReplace(f)
 	p.report(f)
 }
 

@@ -74,6 +74,7 @@ var Analyzers = []*analyzers.Analyzer{
 	services.ManualEndpoints,
 	services.NoBackend,
 	services.PendingLoadBalancer,
+	services.SetService,
 	services.UnhealthyTargets,
 	services.Unready,
 	services.WrongPort,

@@ -10,7 +10,8 @@ const (
 	// A run that has outlasted the one before by this factor shows that the container
 	// has got over what ended the others.
 	outlasts = 3
-	// A run shorter than this shows nothing yet: after a few restarts, and after many.
+	// A run shorter than this shows nothing yet: after a few restarts, and after many. One
+	// that a readiness probe finds well has shown more, however many came before it.
 	briefRun, unprovenRun = 10 * time.Second, time.Minute
 )
 
@@ -28,10 +29,17 @@ func (s *Snapshot) Crashing(pod *corev1.Pod, status corev1.ContainerStatus) bool
 		return false
 	}
 	enough := briefRun
-	if status.RestartCount > fewRestarts {
+	if status.RestartCount > fewRestarts && !foundReady(pod, status) {
 		enough = unprovenRun
 	}
 	return s.Since(status.State.Running.StartedAt.Time) < max(enough, outlasts*LastRun(last))
+}
+
+// foundReady reports whether a readiness probe passes now; without one, a container is
+// called ready as soon as it runs.
+func foundReady(pod *corev1.Pod, status corev1.ContainerStatus) bool {
+	c, _, ok := Container(&pod.Spec, status.Name)
+	return ok && c.ReadinessProbe != nil && status.Ready
 }
 
 // LastRun is how long a run lasted that ended, zero when the times do not say.

@@ -60,6 +60,10 @@ func (s *Snapshot) Dependency(namespace string, a Address) Dependency {
 			d.Pod, _ = Find[*corev1.Pod](s, namespace, labels[0])
 			return d
 		}
+		if pod, ok := s.inSubdomain(namespace, labels[0], labels[1]); ok && s.Sees(Services, namespace) {
+			d.Pod, d.Missing = pod, Ref{APIVersion: "v1", Kind: "Service", Namespace: namespace, Name: labels[1]}
+			return d
+		}
 		if !s.HasNamespace(labels[1]) { // example.com
 			d.Missing = Ref{}
 		}
@@ -70,6 +74,13 @@ func (s *Snapshot) Dependency(namespace string, a Address) Dependency {
 		}
 	}
 	return d
+}
+
+// inSubdomain finds the pod that a name such as db-0.db is to stand for: a name of a pod
+// in a subdomain is one only while there is a headless Service of the subdomain's name.
+func (s *Snapshot) inSubdomain(namespace, name, subdomain string) (*corev1.Pod, bool) {
+	pod, ok := Find[*corev1.Pod](s, namespace, name)
+	return pod, ok && pod.Spec.Subdomain == subdomain
 }
 
 // byServiceName looks for a Service by name and namespace; pod is the label in front, if any.

@@ -155,6 +155,17 @@ func TestCrashing(t *testing.T) {
 			t.Errorf("%+v: %v", test, got)
 		}
 	}
+	// A readiness probe that passes shows more than a run without one.
+	for since, want := range map[time.Duration]bool{5 * time.Second: true, 30 * time.Second: false} {
+		pod, status := state(time.Second, since, 5)
+		pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{}
+		if got := s.Crashing(pod, status); got != want {
+			t.Errorf("ready by a probe %s after its start: %v", since, got)
+		}
+		if status.Ready = false; !s.Crashing(pod, status) {
+			t.Errorf("not ready by its probe %s after its start: no crash", since)
+		}
+	}
 }
 
 func TestEndedByProbe(t *testing.T) {

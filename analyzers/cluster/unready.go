@@ -22,6 +22,9 @@ const (
 	// startPatience is what a start may take whatever the probes say: with a short
 	// period and threshold many healthy programs are counted as failing at first.
 	startPatience = 30 * time.Second
+	// probePatience is what a probe may fail whatever its period and threshold say, before
+	// that is worth a word.
+	probePatience = 10 * time.Second
 	// createPatience covers a slow pull, an attaching volume and init containers at
 	// work: none of them has a limit of its own.
 	createPatience = 5 * time.Minute
@@ -109,7 +112,7 @@ func patience(p *corev1.Probe) time.Duration {
 	if threshold == 0 {
 		threshold = 3
 	}
-	return time.Duration(p.InitialDelaySeconds+period*threshold) * time.Second
+	return max(time.Duration(p.InitialDelaySeconds+period*threshold)*time.Second, probePatience)
 }
 
 // closedGate judges a pod whose containers are all ready: a readiness gate is closed, or

@@ -41,14 +41,19 @@ const maxName = 60
 // executable is the program in the words of runc and crun.
 var executable = regexp.MustCompile("exec: \"([^\"]*)\"|executable file `([^`]*)`|exec ([^:]+):")
 
+// executable is the program that the runtime did not find.
+func (s start) executable() string {
+	if m := executable.FindStringSubmatch(s.text); m != nil && m[1]+m[2]+m[3] != "" {
+		return m[1] + m[2] + m[3]
+	}
+	if len(s.spec.Command) > 0 {
+		return s.spec.Command[0]
+	}
+	return ""
+}
+
 func (s start) reportCommand(p *analyzers.Pass) {
-	name := ""
-	if m := executable.FindStringSubmatch(s.text); m != nil {
-		name = m[1] + m[2] + m[3]
-	}
-	if name == "" && len(s.spec.Command) > 0 {
-		name = s.spec.Command[0]
-	}
+	name := s.executable()
 	f := analyzers.Finding{Code: noCommand, Evidence: []analyzers.Evidence{s.said()}}
 	shown := name
 	if r := []rune(name); len(r) > maxName {

@@ -121,7 +121,9 @@ func lackingKey(p *analyzers.Pass, subject cluster.Object, u use, keys []string,
 			hint += ", …"
 		}
 	}
+	value, as := "<value>", ""
 	if near, ok := nearKey(u.key, keys); ok {
+		value, as = "<value of "+near+">", ", with the value of "+near+", which was probably meant"
 		hint = "; " + near + " was probably meant"
 		f.Fixes = replace(p, subject, u, func(u use) string { return u.keyAt }, near, "Use key "+near+", which was probably meant")
 	}
@@ -136,8 +138,8 @@ func lackingKey(p *analyzers.Pass, subject cluster.Object, u use, keys []string,
 	}
 	patch, _ := json.Marshal(map[string]map[string]string{field: {u.key: "VALUE"}})
 	f.Fixes = append(f.Fixes, analyzers.Fix{
-		Why:  "Add key " + u.key + " to the " + u.kind,
-		Argv: p.Kubectl(subject.GetNamespace(), "patch", lower(u.kind), u.name, "--type", "merge", "-p", strings.Replace(string(patch), `"VALUE"`, `"<value>"`, 1)),
+		Why:  "Add key " + u.key + " to the " + u.kind + as,
+		Argv: p.Kubectl(subject.GetNamespace(), "patch", lower(u.kind), u.name, "--type", "merge", "-p", strings.Replace(string(patch), `"VALUE"`, `"`+value+`"`, 1)),
 	})
 	f.Fixes = append(f.Fixes, rollback(p, subject, u)...)
 	f.Fixes = f.Fixes[:min(len(f.Fixes), 3)]

@@ -97,6 +97,9 @@ func (s start) kind() startKind {
 	case mountText.MatchString(s.text):
 		return mountStart
 	case commandText.MatchString(s.text):
+		if _, ok := s.shadow(); ok {
+			return mountStart
+		}
 		return commandStart
 	}
 	return otherStart

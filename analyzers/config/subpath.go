@@ -15,7 +15,8 @@ import (
 )
 
 // SubPath reports mounts of single files that fail: a subPath that the ConfigMap does
-// not have becomes an empty directory, and a directory cannot be mounted on a file.
+// not have becomes an empty directory, and a directory cannot be mounted on a file. A
+// volume that is mounted as a whole on the program's own folder hides the program.
 var SubPath = &analyzers.Analyzer{
 	Name:  "config/sub-path",
 	Doc:   "subPath and single-file mounts that fail or mount an empty directory",
@@ -23,6 +24,10 @@ var SubPath = &analyzers.Analyzer{
 	Emits: []analyzers.Code{badMount},
 	Run: func(p *analyzers.Pass) error {
 		for s := range starts(p, mountStart) {
+			if m, ok := s.shadow(); ok {
+				s.reportShadow(p, m)
+				continue
+			}
 			s.reportMount(p)
 		}
 		for pod := range subjects(p) {

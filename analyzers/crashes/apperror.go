@@ -27,6 +27,9 @@ var AppError = &analyzers.Analyzer{
 				f.Evidence = append(f.Evidence, noLog(c, r)...)
 			}
 			f.Fixes = appErrorFixes(p, c, r)
+			if v, ok := unexpanded(c, r); ok {
+				v.explain(p, c, &f)
+			}
 			p.Report(f)
 		})
 		return nil

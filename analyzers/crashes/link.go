@@ -142,7 +142,14 @@ func (l link) service() string {
 	return "Service " + l.Service.Name
 }
 
+// subdomain reports whether the address names a pod that exists, in a subdomain for
+// which there is no Service.
+func (l link) subdomain() bool { return l.Pod != nil && l.Service == nil && !l.Missing.IsZero() }
+
 func (l link) missing(p *analyzers.Pass) string {
+	if l.subdomain() {
+		return fmt.Sprintf("%s, as there is no Service %s, the subdomain of that pod", l.failure(), l.Missing.Name)
+	}
 	text := fmt.Sprintf("Service %s does not exist in namespace %s", l.Missing.Name, l.Missing.Namespace)
 	if near, ok := l.near(p); ok {
 		text += ", where there is " + near
@@ -198,6 +205,9 @@ func ports(svc *corev1.Service) string {
 // about the first of them.
 func (l link) behind(p *analyzers.Pass) (refs []analyzers.Ref, shared string) {
 	switch {
+	case l.subdomain():
+		set := p.Root(l.Pod)
+		return []analyzers.Ref{set}, fmt.Sprintf("Service %s, which %s %s names as its own, does not exist", l.Missing.Name, set.Kind, set.Name)
 	case l.Service == nil || !l.since.IsZero() || !l.port:
 		return nil, ""
 	case l.Service.Spec.Type == corev1.ServiceTypeExternalName:
@@ -229,6 +239,8 @@ func (l link) evidence() []analyzers.Evidence {
 // fixes bring the connection about.
 func (l link) fixes(p *analyzers.Pass, c crash) []analyzers.Fix {
 	switch {
+	case l.subdomain():
+		return []analyzers.Fix{{Why: fmt.Sprintf("List the Services that exist; a headless one called %s is missing", l.Missing.Name), Argv: p.Kubectl(l.Missing.Namespace, "get", "services")}}
 	case !l.Missing.IsZero():
 		if near, ok := l.near(p); ok {
 			if fix, ok := renames(p, c, l.Host, near); ok {
@@ -241,6 +253,8 @@ func (l link) fixes(p *analyzers.Pass, c crash) []analyzers.Fix {
 		return []analyzers.Fix{{Why: fmt.Sprintf("Correct the port where the program's settings name %s: Service %s has %s", l.Address, l.Service.Name, ports(l.Service)), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
 	case l.Local() || l.Service == nil:
 		return []analyzers.Fix{{Why: fmt.Sprintf("Correct the address %s, if the program should use another one", l.Address), Argv: p.Kubectl(c.subject.Namespace, "edit", c.subject.Short())}}
+	case l.Service.Spec.Type == corev1.ServiceTypeExternalName:
+		return []analyzers.Fix{{Why: fmt.Sprintf("Set externalName of Service %s to a host that exists and answers; it is %s", l.Service.Name, l.Service.Spec.ExternalName), Argv: p.Kubectl(l.Service.Namespace, "edit", "service", l.Service.Name)}}
 	case l.known && l.ready == 0:
 		if fix, ok := l.scaleUp(p); ok {
 			return []analyzers.Fix{fix}

@@ -43,13 +43,33 @@ func oomAtStart(p *analyzers.Pass, pod *corev1.Pod) {
 	if cond := cluster.PodCondition(pod, corev1.PodReadyToStartContainers); cond == nil || cond.Status == corev1.ConditionTrue {
 		return
 	}
-	ev, ok := p.LastEvent(pod, nil, "FailedCreatePodSandBox")
-	if !ok || !strings.Contains(ev.Message, initKilled) || p.Since(cluster.EventTime(ev)) > recentSandbox {
+	ev, ok := p.LastEvent(pod, nil, "FailedCreatePodSandBox", "FailedMount")
+	if !ok || p.Since(cluster.EventTime(ev)) > recentSandbox || !strings.Contains(ev.Message, initKilled) && !noRoom(pod, ev) {
 		return
 	}
 	if status, ok := smallest(pod); ok {
 		reportStartOOM(p, newCrash(p.Snapshot, pod, status), analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: cut(ev.Message, maxQuote), At: cluster.EventTime(ev)})
 	}
+}
+
+// noRoom reports whether an event tells that a volume in memory, such as that of the
+// service account's token, is full before anything starts. The kubelet makes such volumes
+// as large as the pod's memory limit (k8s.io/kubernetes pkg/volume/emptydir/empty_dir.go,
+// calculateEmptyDirMemorySize). With a limit that a program can live with, it is the
+// volume's own content, or the node's disk.
+func noRoom(pod *corev1.Pod, ev *corev1.Event) bool {
+	if ev.Reason != "FailedMount" || !strings.HasSuffix(ev.Message, "no space left on device") {
+		return false
+	}
+	var sum resource.Quantity
+	for i := range pod.Spec.Containers {
+		q, ok := pod.Spec.Containers[i].Resources.Limits[corev1.ResourceMemory]
+		if !ok {
+			return false
+		}
+		sum.Add(q)
+	}
+	return sum.Value() < 1<<20
 }
 
 // smallest is the container with the smallest memory limit. The sandbox is held to the

@@ -78,13 +78,17 @@ const podLimit = "spec.resources.limits.memory"
 // memoryLimit is the limit that holds for a container: its own as the runtime has it, its
 // own as asked for, or the pod's.
 func memoryLimit(pod *corev1.Pod, c *corev1.Container, status corev1.ContainerStatus) (resource.Quantity, string, bool) {
+	inStatus, inSpec := "status.containerStatuses[", "spec.containers["
+	if _, init, _ := cluster.Container(&pod.Spec, c.Name); init {
+		inStatus, inSpec = "status.initContainerStatuses[", "spec.initContainers["
+	}
 	if r := status.Resources; r != nil {
 		if q, ok := r.Limits[corev1.ResourceMemory]; ok && !q.IsZero() {
-			return q, "status.containerStatuses[" + c.Name + "].resources.limits.memory", true
+			return q, inStatus + c.Name + "].resources.limits.memory", true
 		}
 	}
 	if q, ok := c.Resources.Limits[corev1.ResourceMemory]; ok && !q.IsZero() {
-		return q, "spec.containers[" + c.Name + "].resources.limits.memory", true
+		return q, inSpec + c.Name + "].resources.limits.memory", true
 	}
 	if r := pod.Spec.Resources; r != nil {
 		if q, ok := r.Limits[corev1.ResourceMemory]; ok && !q.IsZero() {

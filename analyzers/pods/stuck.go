@@ -42,7 +42,8 @@ var configMissing = regexp.MustCompile(`(?:configmap|secret) "[^"]+" not found|r
 func reportStuck(p *analyzers.Pass, pod *corev1.Pod) {
 	w := walk{s: p.Snapshot, pod: pod, created: pod.CreationTimestamp.Time}
 	w.scheduled()
-	if p.Since(w.scheduledAt) < patience {
+	early := p.Since(w.scheduledAt) < patience
+	if early && (p.Since(w.scheduledAt) < patience/2 || tries(p, pod) < manyTries) {
 		return
 	}
 	source := cluster.RefOf(pod).String()
@@ -66,14 +67,34 @@ func reportStuck(p *analyzers.Pass, pod *corev1.Pod) {
 		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.conditions[PodReadyToStartContainers]", Quote: clip(c.Message), At: c.LastTransitionTime.Time})
 	}
 	evidence = append(evidence, analyzers.Evidence{Source: source, Path: "spec.nodeName", Quote: "nodeName: " + pod.Spec.NodeName, At: w.scheduledAt})
+	var severity analyzers.Severity
+	if early {
+		severity = analyzers.Warning
+	}
 	p.Report(analyzers.Finding{
-		Code: stuckCreating, Subject: p.Root(pod), Affected: []analyzers.Ref{cluster.RefOf(pod)},
+		Code: stuckCreating, Severity: severity, Subject: p.Root(pod), Affected: []analyzers.Ref{cluster.RefOf(pod)},
 		Summary: summary, Evidence: evidence,
 		Fixes: []analyzers.Fix{{
 			Why:  "Show all events of the pod, the newest last",
 			Argv: p.Kubectl(pod.Namespace, "events", "--for", "pod/"+pod.Name),
 		}},
 	})
+}
+
+// manyTries of the kubelet within a minute, with longer and longer pauses between them,
+// are more than a driver or network needs that has just been started on its node.
+const manyTries = 5
+
+// tries counts the warnings about the pod's volumes and sandbox. Each may be an event of
+// its own, as the messages differ.
+func tries(p *analyzers.Pass, pod *corev1.Pod) int32 {
+	var n int32
+	for _, ev := range p.EventsFor(pod) {
+		if ev.Type == corev1.EventTypeWarning && (slices.Contains(volumeReasons, ev.Reason) || slices.Contains(sandboxReasons, ev.Reason)) {
+			n += cluster.EventCount(ev)
+		}
+	}
+	return n
 }
 
 const maxSummary = 160

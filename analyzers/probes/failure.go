@@ -21,6 +21,7 @@ const (
 	portName      // the named port is not declared
 	unserved      // gRPC: NOT_SERVING
 	noHealth      // gRPC: no health service
+	noGRPC        // gRPC: no connection in time: nothing on the port speaks it
 	slow          // exec: the command took too long
 	missing       // exec: the command cannot be run
 	exited        // exec: the command said no
@@ -75,6 +76,8 @@ func fails(message string, probe *corev1.Probe) failure {
 		f.mode = noHealth
 	case strings.Contains(text, "service unhealthy (responded with"):
 		f.mode = unserved
+	case probe != nil && probe.GRPC != nil && strings.HasPrefix(text, "timeout: failed to connect service"):
+		f.mode = noGRPC
 	case strings.Contains(text, "deadline exceeded"), strings.Contains(text, "Client.Timeout"), strings.Contains(text, "i/o timeout"), strings.Contains(text, "did not complete within"), strings.HasPrefix(text, "timeout: "):
 		f.mode = silent
 	}

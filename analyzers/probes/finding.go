@@ -41,6 +41,12 @@ func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding
 	} else {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".ready", Quote: "ready: false", At: t.since})
 	}
+	if t.failure.mode == noGRPC {
+		number, _ := port(t.probe, t.container)
+		if line, ok := t.listens(number); ok {
+			f.Evidence = append(f.Evidence, t.quote(line))
+		}
+	}
 	return f
 }
 
@@ -91,6 +97,11 @@ func (t *trouble) happens() string {
 		return ask + " is answered with NOT_SERVING"
 	case noHealth:
 		return ask + " asks for the gRPC health service, which the program does not offer"
+	case noGRPC:
+		if _, ok := t.listens(number); ok {
+			return ask + " finds no gRPC server, though the program listens there"
+		}
+		return fmt.Sprintf("%s finds no gRPC server within %s", ask, timeout(t.probe))
 	case slow:
 		return fmt.Sprintf("%s takes longer than its timeout of %s", ask, timeout(t.probe))
 	case missing:
@@ -107,25 +118,54 @@ func (t *trouble) happens() string {
 	return ask + " does not pass"
 }
 
-// waitsFor finds in the end of the log a dependency that the program cannot reach and
+// waitsFor finds in the probe's words or the end of the log a dependency that the program cannot reach and
 // that, as far as the Snapshot tells, is not there. Without that it is no reason: programs
 // log many a failed connection that they get over.
-func (t *trouble) waitsFor(p *analyzers.Pass) (text string, ref analyzers.Ref, proof analyzers.Evidence, ok bool) {
-	lines := t.lines[max(0, len(t.lines)-lastLines):]
-	for i := len(lines) - 1; i >= 0; i-- {
-		a, _, found := cluster.FailedConnection(lines[i])
-		if !found {
-			continue
-		}
-		d := p.Dependency(t.pod.Namespace, a)
-		if d.Service == nil {
-			continue
-		}
-		if ready, _, known := p.Serving(d.Service); known && ready == 0 {
-			return fmt.Sprintf("Service %s has no ready endpoint", d.Service.Name), cluster.RefOf(d.Service), t.quote(lines[i]), true
+//
+// The words of an exec probe are the program's own, and as good as its log: they name the
+// address that the probe's command asks. Those of the other probes name the pod.
+func (t *trouble) waitsFor(p *analyzers.Pass) (text string, ref analyzers.Ref, proof []analyzers.Evidence, ok bool) {
+	if t.probe.Exec != nil && t.unhealthy != nil {
+		if svc, ok := deadEnd(p, t.pod.Namespace, t.failure.text); ok {
+			return fmt.Sprintf("Service %s has no ready endpoint", svc.Name), svc, nil, true
 		}
 	}
-	return "", analyzers.Ref{}, analyzers.Evidence{}, false
+	lines := t.lines[max(0, len(t.lines)-lastLines):]
+	for i := len(lines) - 1; i >= 0; i-- {
+		if svc, ok := deadEnd(p, t.pod.Namespace, lines[i]); ok {
+			return fmt.Sprintf("Service %s has no ready endpoint", svc.Name), svc, []analyzers.Evidence{t.quote(lines[i])}, true
+		}
+	}
+	return "", analyzers.Ref{}, nil, false
+}
+
+// deadEnd is the Service without a ready endpoint that a text tells of a failed
+// connection to.
+func deadEnd(p *analyzers.Pass, namespace, text string) (analyzers.Ref, bool) {
+	a, _, ok := cluster.FailedConnection(text)
+	if !ok {
+		return analyzers.Ref{}, false
+	}
+	svc := p.Dependency(namespace, a).Service
+	if svc == nil {
+		return analyzers.Ref{}, false
+	}
+	ready, _, known := p.Serving(svc)
+	return cluster.RefOf(svc), known && ready == 0
+}
+
+// listens is the line that shows that the program listens on a port, and says nothing of
+// gRPC there: a server that speaks it may have been too slow.
+func (t *trouble) listens(number int) (line string, ok bool) {
+	for _, l := range t.heard {
+		if l.port == number && !l.loopback {
+			line, ok = l.line, true
+			if strings.Contains(strings.ToLower(l.line), "grpc") {
+				return "", false
+			}
+		}
+	}
+	return line, ok
 }
 
 // blame adds to a finding the dependency that the program waits for.
@@ -135,7 +175,7 @@ func (t *trouble) blame(p *analyzers.Pass, f *analyzers.Finding) bool {
 		return false
 	}
 	f.Summary = clip(f.Summary + ", as " + text)
-	f.Evidence = append(f.Evidence, proof)
+	f.Evidence = append(f.Evidence, proof...)
 	f.CausedBy, f.Shared = []analyzers.Ref{ref}, fmt.Sprintf("Service %s has no ready endpoint", ref.Name)
 	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show the Service's selector and its endpoints, of which none is ready", Argv: p.Kubectl(ref.Namespace, "describe", "service", ref.Name)})
 	return true

@@ -37,12 +37,16 @@ var LivenessKills = &analyzers.Analyzer{
 				if fix, ok := t.toPort(p, wrong); ok {
 					f.Fixes = append(f.Fixes, fix)
 				}
+			case t.blameNeighbour(p, &f):
 			case t.blame(p, &f):
 			case late || t.which == startup:
 				f.Evidence = append(f.Evidence, t.spec("failureThreshold", strconv.Itoa(int(or(t.probe.FailureThreshold, defaultThreshold)))))
 				f.Fixes = append(f.Fixes, t.allowStart(p)...)
 			default:
 				f.Fixes = append(f.Fixes, t.livenessFixes(p)...)
+				if t.unproven() {
+					f.Fixes = append(f.Fixes, t.allowStart(p)...)
+				}
 			}
 			if back, ok := t.back(p); ok {
 				f.Fixes = append(f.Fixes, back)
@@ -66,6 +70,13 @@ func (t *trouble) late() bool {
 		return t.failure.mode == refused
 	}
 	return t.which == liveness && t.failure.mode == refused && len(t.heard) == 0 && len(t.lines) > 0 && end != nil && cluster.LastRun(end) <= 2*budget(t.probe)+grace
+}
+
+// unproven reports whether no run has outlasted by much what the probe allows, and the
+// program answers that it is not up: it may need longer than that to start.
+func (t *trouble) unproven() bool {
+	end, _ := cluster.End(t.status)
+	return t.which == liveness && t.failure.mode == status && t.failure.code == 503 && end != nil && cluster.LastRun(end) > 0 && cluster.LastRun(end) <= 2*budget(t.probe)+grace
 }
 
 // allowStart gives the program more time to start: a longer startup probe, or one at all.
@@ -112,10 +123,19 @@ func (t *trouble) livenessFixes(p *analyzers.Pass) []analyzers.Fix {
 	case t.failure.mode == silent:
 		n := 5 * int(or(t.probe.TimeoutSeconds, defaultTimeout))
 		return add(fmt.Sprintf("Raise the timeout to %d s; a program that is slow for lack of CPU needs more CPU instead", n), map[string]any{"timeoutSeconds": n})
+	case t.failure.mode == noGRPC:
+		number, _ := port(t.probe, t.container)
+		if _, ok := t.listens(number); !ok {
+			return nil
+		}
+		return add("Probe the TCP port, on which the program listens; or ask with httpGet for a path that it serves", map[string]any{"grpc": nil, "tcpSocket": map[string]any{"port": number}})
 	case t.failure.mode == scheme:
 		return add("Ask over HTTP, which the program speaks", map[string]any{"httpGet": map[string]any{"scheme": "HTTP"}})
 	case t.failure.mode == status && (t.failure.code == 404 || t.failure.code == 405):
-		return add("Ask for a path that the program serves"+t.otherPath(), map[string]any{"httpGet": map[string]any{"path": "<path>"}})
+		if other, ok := t.otherPath(); ok {
+			return add(fmt.Sprintf("Ask for a path that the program serves, such as %s of the readiness probe", other), map[string]any{"httpGet": map[string]any{"path": other}})
+		}
+		return add("Ask for a path that the program serves", map[string]any{"httpGet": map[string]any{"path": "<path>"}})
 	case t.failure.mode == status && (t.failure.code == 401 || t.failure.code == 403):
 		return add("Ask for a path that needs no login", map[string]any{"httpGet": map[string]any{"path": "<path>"}})
 	case t.failure.mode == portName && t.probe.HTTPGet != nil:
@@ -126,13 +146,19 @@ func (t *trouble) livenessFixes(p *analyzers.Pass) []analyzers.Fix {
 	return nil
 }
 
-// otherPath points at the path of another HTTP probe of the container, which passes.
-func (t *trouble) otherPath() string {
+// otherPath is the path of the readiness probe of the container, which passes on the
+// same port.
+func (t *trouble) otherPath() (string, bool) {
 	q := t.container.ReadinessProbe
-	if t.which == readiness || q == nil || q.HTTPGet == nil || t.probe.HTTPGet == nil || q.HTTPGet.Path == t.probe.HTTPGet.Path || !t.status.Ready {
-		return ""
+	if t.which == readiness || q == nil || q.HTTPGet == nil || t.probe.HTTPGet == nil || path(q.HTTPGet) == path(t.probe.HTTPGet) || !t.status.Ready {
+		return "", false
 	}
-	return fmt.Sprintf(", such as %s of the readiness probe", path(q.HTTPGet))
+	if a, ok := port(q, t.container); ok {
+		if b, ok := port(t.probe, t.container); ok && a == b {
+			return path(q.HTTPGet), true
+		}
+	}
+	return "", false
 }
 
 func path(g *corev1.HTTPGetAction) string {

@@ -28,6 +28,9 @@ func (t *trouble) right(p *analyzers.Pass) (rightPort, bool) {
 	if !ok || t.failure.mode != refused {
 		return rightPort{}, false
 	}
+	if _, ok := t.neighbour(); ok {
+		return rightPort{}, false // the probe asks what it is meant to ask
+	}
 	ref := cluster.RefOf(t.pod).String()
 	if l, ok := t.hears(wrong); ok {
 		return rightPort{l.port, portNameOf(t.container, l.port), fmt.Sprintf("the program listens on port %d", l.port), t.quote(l.line)}, true
@@ -52,6 +55,46 @@ func (t *trouble) right(p *analyzers.Pass) (rightPort, bool) {
 		}
 	}
 	return rightPort{}, false
+}
+
+// neighbour is the other container of the pod that declares the port which the probe asks
+// and is refused on, such as a proxy: all containers of a pod share its ports.
+func (t *trouble) neighbour() (*corev1.Container, bool) {
+	number, ok := port(t.probe, t.container)
+	if !ok || t.failure.mode != refused || declares(t.container, number) {
+		return nil, false
+	}
+	for _, list := range [][]corev1.Container{t.pod.Spec.Containers, t.pod.Spec.InitContainers} {
+		for i := range list {
+			if c := &list[i]; c.Name != t.container.Name && declares(c, number) {
+				return c, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// blameNeighbour says that the probe asks another container. While that one does not run,
+// its own fault is the one to mend, and this finding no more than what follows from it.
+func (t *trouble) blameNeighbour(p *analyzers.Pass, f *analyzers.Finding) bool {
+	c, ok := t.neighbour()
+	if !ok {
+		return false
+	}
+	which := ", as that is a port of container " + c.Name
+	for _, status := range cluster.ContainerStatuses(t.pod) {
+		if status.Name != c.Name {
+			continue
+		}
+		if fault := p.ContainerFault(t.pod, status); fault != cluster.NoFault && fault != cluster.ReadyFault {
+			which += ", which does not run"
+			f.Severity = analyzers.Warning
+		}
+	}
+	number, _ := port(t.probe, t.container)
+	f.Summary = clip(f.Summary + which)
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(t.pod).String(), Path: "spec.containers[" + c.Name + "].ports", Quote: fmt.Sprintf("containerPort: %d", number)})
+	return true
 }
 
 // hears is the one port other than wrong that the program listens on; not ok if there are

@@ -31,6 +31,7 @@ var ReadinessFailing = &analyzers.Analyzer{
 				if fix, ok := t.toPort(p, wrong); ok {
 					f.Fixes = append(f.Fixes, fix)
 				}
+			case t.blameNeighbour(p, &f):
 			case t.blame(p, &f):
 			default:
 				f.Fixes = append(f.Fixes, t.livenessFixes(p)...)

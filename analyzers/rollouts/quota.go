@@ -68,8 +68,21 @@ func quotaCause(p *analyzers.Pass, r refusal) *cause {
 	}
 	first := full[0]
 	u, h, n := used[first], hard[first], needs[first]
-	c.Summary = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use, and a new pod needs %s", name, u.String(), h.String(), first, n.String())
-	c.Shared = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use", name, u.String(), h.String(), first)
+	left := h.DeepCopy()
+	left.Sub(u)
+	switch {
+	case n.Cmp(h) > 0:
+		c.word = fmt.Sprintf("ResourceQuota %s allows only %s %s in all", name, h.String(), first)
+		c.Summary = fmt.Sprintf("%s, and a new pod needs %s: it never fits", c.word, n.String())
+		c.Shared = c.word
+	case left.Sign() > 0:
+		c.word = fmt.Sprintf("ResourceQuota %s has too little left", name)
+		c.Summary = fmt.Sprintf("ResourceQuota %s has %s of %s %s left, and a new pod needs %s", name, left.String(), h.String(), first, n.String())
+		c.Shared = fmt.Sprintf("ResourceQuota %s has only %s of %s %s left", name, left.String(), h.String(), first)
+	default:
+		c.Summary = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use, and a new pod needs %s", name, u.String(), h.String(), first, n.String())
+		c.Shared = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use", name, u.String(), h.String(), first)
+	}
 	if ok {
 		c.Evidence = append([]analyzers.Evidence{{Source: ref.String(), Path: "status.used", Quote: fmt.Sprintf("used: %s %s of %s", first, u.String(), h.String())}}, c.Evidence...)
 	}

@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -133,8 +134,8 @@ func appendByEvent(s *cluster.Snapshot, out []refusal, o cluster.Object, wants, 
 	if o.GetDeletionTimestamp() != nil || has >= wants {
 		return out
 	}
-	ev, ok := s.LastEvent(o, nil, "FailedCreate", "SuccessfulCreate")
-	if !ok || ev.Reason != "FailedCreate" {
+	ev := lastRefusal(s, o)
+	if ev == nil {
 		return out
 	}
 	// The API server drops events of an object that has too many: its youngest pod
@@ -149,6 +150,33 @@ func appendByEvent(s *cluster.Snapshot, out []refusal, o cluster.Object, wants, 
 	return append(out, r)
 }
 
+// lastRefusal is the event that tells of the last try to create a pod, nil when that
+// succeeded. A StatefulSet tells of its claims too: one that could be made is no pod,
+// and one that could not is told of twice in the same second, for the claim and for its
+// pod (k8s.io/kubernetes pkg/controller/statefulset/stateful_pod_control.go); the order
+// of the messages then decides, which puts the claim first. In a second with successes
+// and failures some pods could not be made.
+func lastRefusal(s *cluster.Snapshot, o cluster.Object) *corev1.Event {
+	var last *corev1.Event
+	for _, ev := range s.EventsFor(o) {
+		if ev.Reason != "FailedCreate" && (ev.Reason != "SuccessfulCreate" || strings.HasPrefix(ev.Message, "Create Claim ")) {
+			continue
+		}
+		if last == nil {
+			last = ev
+			continue
+		}
+		// FailedCreate is before SuccessfulCreate, and "Create Claim" before "Create Pod".
+		if cmp.Or(cluster.EventTime(ev).Compare(cluster.EventTime(last)), cmp.Compare(last.Reason, ev.Reason), cmp.Compare(last.Message, ev.Message)) > 0 {
+			last = ev
+		}
+	}
+	if last == nil || last.Reason != "FailedCreate" {
+		return nil
+	}
+	return last
+}
+
 func newRefusal(s *cluster.Snapshot, o cluster.Object, wants, has int32, message string) refusal {
 	return refusal{controller: o, root: s.Root(o), missing: wants - has, has: has, reason: reasonIn(message)}
 }
@@ -158,7 +186,7 @@ func newRefusal(s *cluster.Snapshot, o cluster.Object, wants, has int32, message
 // k8s.io/client-go tools/record/events_cache.go; then the name of the object that was to
 // be created (k8s.io/apimachinery pkg/api/errors, NewForbidden).
 var (
-	messagePrefix = regexp.MustCompile(`^(\(combined from similar events\): )?(Error creating: |(?i:create) (?:Pod|Claim) .*? failed error: |Failed to create new replica set "[^"]*": )?`)
+	messagePrefix = regexp.MustCompile(`^(\(combined from similar events\): )?(Error creating: |(?i:create) (?:Pod|Claim) .*? failed error: (?:failed to create PVC [^:]+: )?|Failed to create new replica set "[^"]*": )?`)
 	objectPrefix  = regexp.MustCompile(`^([a-z.]+) "[^"]*" is forbidden: `)
 )
 

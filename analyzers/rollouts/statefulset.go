@@ -93,8 +93,12 @@ func waits(p *analyzers.Pass, set *appsv1.StatefulSet, pods []*corev1.Pod, wants
 	case updating:
 		f.Summary = fmt.Sprintf("Update waits for pod %s: %s", pod.Name, why)
 		f.Fixes = rollback(p, set)
-		if len(f.Fixes) > 0 && ordered(set) {
-			f.Fixes[0].Why += fmt.Sprintf(", then delete pod %s, which the controller waits for", pod.Name)
+		if len(f.Fixes) > 0 && ordered(set) && pod.DeletionTimestamp == nil && ownFault(pod) {
+			f.Fixes[0].Why += fmt.Sprintf(", then delete pod %s, which the controller waits for and does not replace", pod.Name)
+			f.Fixes = append(f.Fixes, analyzers.Fix{
+				Why:  "After the roll back: delete the broken pod; the controller recreates it from the former template with its volumes",
+				Argv: p.Kubectl(set.Namespace, "delete", "pod", pod.Name),
+			})
 		}
 	case set.Status.Replicas < wants && ordered(set):
 		f.Summary = fmt.Sprintf("Scaling to %d pods waits for pod %s: %s", wants, pod.Name, why)

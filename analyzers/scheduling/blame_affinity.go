@@ -51,6 +51,7 @@ func (q *inquiry) together(f *analyzers.Finding, at rule) {
 		if near, ok := q.nearKey(t.key); ok {
 			f.Summary += "; nodes have " + near
 		}
+		f.Fixes = q.topologyFixes(t.key)
 		return
 	}
 	exist, run := 0, 0
@@ -74,6 +75,28 @@ func (q *inquiry) together(f *analyzers.Finding, at rule) {
 		}
 	}
 	f.Fixes = []analyzers.Fix{q.soften("podAffinity", "Make the pod affinity a preference instead of a requirement")}
+}
+
+// topologyFixes are for a topology key that no node has as a label: go by one that they
+// have, a host being the smallest domain, or give them the label.
+func (q *inquiry) topologyFixes(key string) []analyzers.Fix {
+	to, ok := q.nearKey(key)
+	if !ok && len(q.ev.values(corev1.LabelHostname)) > 0 {
+		to, ok = corev1.LabelHostname, true
+	}
+	var out []analyzers.Fix
+	if a := q.template().Affinity; ok && a != nil && a.PodAffinity != nil {
+		terms := slices.Clone(a.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution)
+		for i := range terms {
+			if terms[i].TopologyKey == key {
+				terms[i].TopologyKey = to
+			}
+		}
+		out = append(out, q.change(fmt.Sprintf("Make the pod affinity go by %s, which nodes have", to),
+			map[string]any{"affinity": map[string]any{"podAffinity": map[string]any{"requiredDuringSchedulingIgnoredDuringExecution": terms}}}))
+	}
+	return append(out, analyzers.Fix{Why: fmt.Sprintf("Give each node the label %s with the value of its place", key),
+		Argv: q.Kubectl("", "label", "node", q.v.nodes()[0], key+"=<value>")})
 }
 
 // nearLabel is a label of pods in the namespace that was probably meant.

@@ -33,16 +33,22 @@ func (q *inquiry) portFinding() analyzers.Finding {
 		f.Summary = fmt.Sprintf("Host port %s is taken %s, by another pod of the same %s", use, where, q.root.Kind)
 	}
 	f.Evidence = append(f.Evidence, q.elsewhere(names)...)
-	if fix, ok := q.dropHostPort(use.hostPort); ok {
-		f.Fixes = append(f.Fixes, fix)
-	}
-	if n, ok := q.replicas(); ok && holder == q.root && int(n) > len(names) {
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Run only as many replicas as there are nodes for the port",
-			Argv: q.Kubectl(q.root.Namespace, "scale", q.root.Short(), fmt.Sprintf("--replicas=%d", len(names)))})
-	} else {
-		f.Fixes = append(f.Fixes, analyzers.Fix{Why: fmt.Sprintf("Move %s to another host port, or give the pod a Service instead of one", holder)})
-	}
+	f.Fixes = q.portFixes(use, holder, len(names))
 	return f
+}
+
+// portFixes give the pod a place beside the holder of its host port, on one of so many
+// nodes.
+func (q *inquiry) portFixes(use portUse, holder analyzers.Ref, nodes int) []analyzers.Fix {
+	var out []analyzers.Fix
+	if fix, ok := q.dropHostPort(use.hostPort); ok {
+		out = append(out, fix)
+	}
+	if n, ok := q.replicas(); ok && holder == q.root && int(n) > nodes {
+		return append(out, analyzers.Fix{Why: "Run only as many replicas as there are nodes for the port",
+			Argv: q.Kubectl(q.root.Namespace, "scale", q.root.Short(), fmt.Sprintf("--replicas=%d", nodes))})
+	}
+	return append(out, analyzers.Fix{Why: fmt.Sprintf("Move %s to another host port, or give the pod a Service instead of one", holder)})
 }
 
 func (q *inquiry) replicas() (int32, bool) {

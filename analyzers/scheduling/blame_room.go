@@ -193,7 +193,7 @@ func rounded(name corev1.ResourceName, v int64) string {
 		if v < 1000 {
 			step = 10
 		}
-		return apiresource.NewMilliQuantity(v/step*step, apiresource.DecimalSI).String()
+		return amountText(name, v/step*step, 1)
 	}
 	unit := int64(1 << 20)
 	if v >= 10<<30 {

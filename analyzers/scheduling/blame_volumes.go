@@ -65,6 +65,14 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 	f.Shared = fmt.Sprintf("PersistentVolumeClaim %s/%s %s", q.pod.Namespace, t.name, why)
 	f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "status.phase", Quote: fmt.Sprintf("phase: %s, storageClassName: %s", t.pvc.Status.Phase, cmp.Or(t.className, "none"))}, uses}
 	f.Fixes = []analyzers.Fix{describe}
+	// A class that is missing cannot be seen in the claim's own description.
+	if t.what == claimUnbound && t.pvc.Spec.VolumeName == "" && t.class == nil && (t.className != "" || t.pvc.Spec.StorageClassName == nil) {
+		why := fmt.Sprintf("Show the storage classes that exist, to create %s or to recreate the claim with one of them", t.className)
+		if t.className == "" {
+			why = "Show the storage classes that exist, to make one the default or to recreate the claim with one of them"
+		}
+		f.Fixes = []analyzers.Fix{{Why: why, Argv: q.Kubectl("", "get", "storageclass")}, describe}
+	}
 	return f, true
 }
 

@@ -114,6 +114,7 @@ func (d *daemon) reportPending() {
 	var names []string
 	var first *Row
 	var f analyzers.Finding
+	var fixes []analyzers.Fix
 	for _, pod := range d.PodsOf(d.ds) {
 		node := targetNode(pod)
 		if !waits(d.Snapshot, pod) || d.ev.byName[node] == nil {
@@ -134,6 +135,16 @@ func (d *daemon) reportPending() {
 		for _, j := range row.Rejections[:1] {
 			f.Summary = j.Reason
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: nodeRef(node).String(), Path: string(j.Filter), Quote: j.Reason})
+			if j.kind == byPort {
+				use := j.ports[0]
+				holder := d.Root(use.by)
+				f.Summary = fmt.Sprintf("host port %s is taken by %s", use, holder)
+				if holder == q.root {
+					f.Summary = fmt.Sprintf("host port %s is taken by another pod of the same DaemonSet", use)
+				}
+				f.Evidence[0] = analyzers.Evidence{Source: cluster.RefOf(use.by).String(), Path: "spec.containers[*].ports[*].hostPort", Quote: fmt.Sprintf("hostPort: %s, on node %s", use, node)}
+				fixes = q.portFixes(use, holder, 1)
+			}
 			if j.kind == byClaim {
 				f.CausedBy = []analyzers.Ref{{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: d.ds.Namespace, Name: j.claim.name}}
 			}
@@ -151,7 +162,7 @@ func (d *daemon) reportPending() {
 	}
 	summary := fmt.Sprintf("Its pod cannot go to %s: %s", nodesText(names), f.Summary)
 	f = analyzers.Finding{Code: daemonMissing, Subject: cluster.RefOf(d.ds), Affected: f.Affected, Evidence: f.Evidence, CausedBy: f.CausedBy, Summary: summary}
-	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show what the node has and what holds it", Argv: d.Kubectl("", "describe", "node", names[0])})
+	f.Fixes = append(slices.Clone(fixes), analyzers.Fix{Why: "Show what the node has and what holds it", Argv: d.Kubectl("", "describe", "node", names[0])})
 	if d.ds.Spec.Template.Spec.PriorityClassName == "" && first.has(byRoom) {
 		q := &inquiry{Pass: d.Pass, root: cluster.RefOf(d.ds), owner: d.ds}
 		fix := q.change("Let the pods displace others where a node is full", map[string]any{"priorityClassName": "system-node-critical"})
@@ -290,11 +301,12 @@ func (d *daemon) reportNowhere() {
 	if len(has) > 0 {
 		f.Summary = fmt.Sprintf("Its pods run on no node: they want %s, but nodes have only %s", want, some(has, 3))
 	}
+	// One that waits for a kind of node needs no change.
 	f.Severity = analyzers.Info
 	if d.meantForSome(want, has) {
 		f.Severity = analyzers.Warning
+		f.Fixes = q.selectorFixes(want, has)
 	}
-	f.Fixes = q.selectorFixes(want, has)
 	d.Report(f)
 }
 

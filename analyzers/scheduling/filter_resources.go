@@ -126,7 +126,7 @@ func amountTexts(name corev1.ResourceName, values ...int64) []string {
 
 func amountText(name corev1.ResourceName, v int64, precision int) string {
 	switch {
-	case name == corev1.ResourceCPU && (v < 1000 && v != 0 || precision > 2 && v%1000 != 0):
+	case name == corev1.ResourceCPU && (v < 1000 && v != 0 || v%100 != 0):
 		return strconv.FormatInt(v, 10) + "m"
 	case name == corev1.ResourceCPU:
 		return decimal(float64(v)/1000, precision)

@@ -77,7 +77,7 @@ func judgeName(p *analyzers.Pass, svc *corev1.Service, name string, f *analyzers
 		return false // a domain such as example.com
 	case m[1] == svc.Name && m[2] == svc.Namespace:
 		f.Summary = fmt.Sprintf("ExternalName %s is the Service itself", name)
-	case !exists && p.Sees(cluster.Services, m[2]):
+	case !exists && (p.Sees(cluster.Services, m[2]) || p.Sees(cluster.Namespaces, "") && !p.HasNamespace(m[2])):
 		f.Summary = fmt.Sprintf("ExternalName %s names Service %s/%s, which does not exist", name, m[2], m[1])
 		f.CausedBy = []analyzers.Ref{{APIVersion: "v1", Kind: "Service", Namespace: m[2], Name: m[1]}}
 		f.Shared = fmt.Sprintf("Service %s/%s does not exist", m[2], m[1])

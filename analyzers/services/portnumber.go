@@ -30,6 +30,8 @@ type verdict struct {
 //   - the container declares exactly one port, and it is another: a warning, as this is
 //     no proof.
 //
+// When some pods may listen there, a workload of which none does is astray (astray.go).
+//
 // A port besides one that does reach the pods is left alone: undeclared ports for
 // metrics or administration are common.
 func numberedPort(p *analyzers.Pass, svc *corev1.Service, i int, pods []*corev1.Pod) {
@@ -41,12 +43,13 @@ func numberedPort(p *analyzers.Pass, svc *corev1.Service, i int, pods []*corev1.
 	word := regexp.MustCompile(`(^|\D)` + strconv.Itoa(n) + `(\D|$)`)
 	var found *verdict
 	for _, pod := range pods {
-		if mentions(pod, n, word) {
-			return
+		var v *verdict
+		if !mentions(pod, n, word) {
+			v = doubt(p.Snapshot, svc, pod, n)
 		}
-		v := doubt(p.Snapshot, svc, pod, n)
-		if v == nil {
-			return // this pod may listen there
+		if v == nil { // this pod may listen there
+			astray(p, svc, i, pods, n, word)
+			return
 		}
 		if found == nil || v.severity.AtLeast(found.severity) {
 			found = v
@@ -78,16 +81,9 @@ func portNumber(port corev1.ServicePort) int {
 // doubt returns what speaks against pod listening on n, or nil when nothing does.
 func doubt(s *cluster.Snapshot, svc *corev1.Service, pod *corev1.Pod, n int) *verdict {
 	containers := serving(&pod.Spec)
-	var declared []int
-	for _, c := range containers {
-		if len(c.Ports) == 0 && len(containers) > 1 {
-			return nil // it says nothing of itself: a sidecar in front, perhaps
-		}
-		for _, d := range c.Ports {
-			if !slices.Contains(declared, int(d.ContainerPort)) {
-				declared = append(declared, int(d.ContainerPort))
-			}
-		}
+	declared, ok := declaredPorts(containers)
+	if !ok {
+		return nil
 	}
 	if v := loggedPort(s, pod, containers, n); v != nil {
 		if v.meant == n {
@@ -98,16 +94,32 @@ func doubt(s *cluster.Snapshot, svc *corev1.Service, pod *corev1.Pod, n int) *ve
 	if len(declared) == 0 || served(svc, pod, declared) {
 		return nil
 	}
+	if len(declared) != 1 || aside(svc, containers, declared[0]) {
+		return nil
+	}
 	if v := probedPort(pod, containers, declared); v != nil {
 		return v
 	}
-	if len(declared) == 1 && !aside(containers, declared[0]) {
-		return &verdict{
-			severity: analyzers.Warning, meant: declared[0], why: fmt.Sprintf("declares only port %d", declared[0]),
-			evidence: analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "spec.containers[*].ports", Quote: strconv.Itoa(declared[0])},
+	return &verdict{
+		severity: analyzers.Warning, meant: declared[0], why: fmt.Sprintf("declares only port %d", declared[0]),
+		evidence: analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "spec.containers[*].ports", Quote: strconv.Itoa(declared[0])},
+	}
+}
+
+// declaredPorts are the ports that the containers declare; ok is false when one of
+// several says nothing of itself: a sidecar in front, perhaps.
+func declaredPorts(containers []corev1.Container) (declared []int, ok bool) {
+	for _, c := range containers {
+		if len(c.Ports) == 0 && len(containers) > 1 {
+			return nil, false
+		}
+		for _, d := range c.Ports {
+			if !slices.Contains(declared, int(d.ContainerPort)) {
+				declared = append(declared, int(d.ContainerPort))
+			}
 		}
 	}
-	return nil
+	return declared, true
 }
 
 // loggedPort is what the log says of the ports. A log that is cut at its beginning may
@@ -144,7 +156,7 @@ func loggedPort(s *cluster.Snapshot, pod *corev1.Pod, containers []corev1.Contai
 // probedPort finds the probe whose success shows that the program listens on the one
 // port it declares.
 func probedPort(pod *corev1.Pod, containers []corev1.Container, declared []int) *verdict {
-	if !cluster.PodReady(pod) || len(declared) != 1 || aside(containers, declared[0]) {
+	if !cluster.PodReady(pod) || len(declared) != 1 {
 		return nil
 	}
 	for _, c := range containers {
@@ -161,8 +173,12 @@ func probedPort(pod *corev1.Pod, containers []corev1.Container, declared []int) 
 var asideName = regexp.MustCompile(`(?i)health|manage|metric|admin|probe|status|monitor|live|ready|debug|prof`)
 
 // aside reports whether a port is by its name one for the operators: then the port for
-// users may be the one that is not declared.
-func aside(containers []corev1.Container, n int) bool {
+// users may be the one that is not declared. A Service whose only port has such a name
+// is itself one for the operators.
+func aside(svc *corev1.Service, containers []corev1.Container, n int) bool {
+	if len(svc.Spec.Ports) == 1 && asideName.MatchString(svc.Spec.Ports[0].Name) {
+		return false
+	}
 	for _, c := range containers {
 		for _, d := range c.Ports {
 			if int(d.ContainerPort) == n && asideName.MatchString(d.Name) {
@@ -220,9 +236,13 @@ func mentions(pod *corev1.Pod, n int, word *regexp.Regexp) bool {
 }
 
 // protocolOnly reports a port that all pods declare with another protocol only. A
-// warning: declared ports inform. A Service that offers the number with the declared
-// protocol too, as for DNS or HTTP/3, is left alone. It tells whether the number is
-// declared at all.
+// Service that offers the number with the declared protocol too, as for DNS or HTTP/3, is
+// left alone. It tells whether all pods that declare the number do so with another
+// protocol.
+//
+// Declared ports inform, and TCP is what a declaration says that leaves the protocol
+// out: that is a warning, unless a probe shows what the port speaks. Somebody who
+// declares UDP means it.
 func protocolOnly(p *analyzers.Pass, svc *corev1.Service, i, n int, pods []*corev1.Pod) bool {
 	want := protocol(svc.Spec.Ports[i].Protocol)
 	var have corev1.Protocol
@@ -232,8 +252,8 @@ func protocolOnly(p *analyzers.Pass, svc *corev1.Service, i, n int, pods []*core
 				if int(d.ContainerPort) != n {
 					continue
 				}
-				if have = protocol(d.Protocol); have == want {
-					return true
+				if have = protocol(d.Protocol); have == want || want == corev1.ProtocolTCP && answers(pod, n) {
+					return false
 				}
 			}
 		}
@@ -246,9 +266,13 @@ func protocolOnly(p *analyzers.Pass, svc *corev1.Service, i, n int, pods []*core
 			return true
 		}
 	}
+	severity := analyzers.Error
+	if !speaksOnly(p, svc, pods, n, have) {
+		severity = analyzers.Warning
+	}
 	p.Report(analyzers.Finding{
 		Code:     portMismatch,
-		Severity: analyzers.Warning,
+		Severity: severity,
 		Subject:  cluster.RefOf(svc),
 		Part:     part(svc, i),
 		Summary:  fmt.Sprintf("Port %d is %s, but the pods of %s declare port %d as %s only", svc.Spec.Ports[i].Port, want, workloads(p, pods), n, have),
@@ -259,6 +283,43 @@ func protocolOnly(p *analyzers.Pass, svc *corev1.Service, i, n int, pods []*core
 		Fixes: []analyzers.Fix{portFix(p, svc, i, "protocol", string(have), fmt.Sprintf("Make the Service's port %s, as the pods have it", have))},
 	})
 	return true
+}
+
+// speaksOnly reports whether it is sure that the pods have the number with the protocol
+// that they declare and no other: all of them declare it, which nobody does for UDP by
+// leaving something out, or a probe for HTTP or gRPC succeeds there. A probe that only
+// connects does not tell that of a name server. A second Service for the same pods and
+// number stands for a program that speaks both.
+func speaksOnly(p *analyzers.Pass, svc *corev1.Service, pods []*corev1.Pod, n int, have corev1.Protocol) bool {
+	for _, pod := range pods {
+		declared, proved := false, false
+		for _, c := range serving(&pod.Spec) {
+			for _, d := range c.Ports {
+				declared = declared || int(d.ContainerPort) == n && protocol(d.Protocol) == have
+			}
+			r := c.ReadinessProbe
+			proved = proved || r != nil && r.TCPSocket == nil && probePort(&c, r) == n && cluster.PodReady(pod)
+		}
+		if !declared || have == corev1.ProtocolTCP && !proved {
+			return false
+		}
+	}
+	for other := range cluster.In[*corev1.Service](p.Snapshot, svc.Namespace) {
+		if other.Name == svc.Name || !matches(other.Spec.Selector, pods[0].Labels) {
+			continue
+		}
+		for _, port := range other.Spec.Ports {
+			if protocol(port.Protocol) == have && portNumber(port) == n {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// answers reports whether a readiness probe, which goes over TCP, succeeds on the port.
+func answers(pod *corev1.Pod, n int) bool {
+	return cluster.PodReady(pod) && slices.ContainsFunc(serving(&pod.Spec), func(c corev1.Container) bool { return probePort(&c, c.ReadinessProbe) == n })
 }
 
 const maxQuote = 300

@@ -11,8 +11,9 @@ func TestNoBackend(t *testing.T) { analysistest.Run(t, services.NoBackend, "no-b
 func TestManualEndpoints(t *testing.T) {
 	analysistest.Run(t, services.ManualEndpoints, "manual-endpoints")
 }
-func TestUnready(t *testing.T)   { analysistest.Run(t, services.Unready, "unready") }
-func TestWrongPort(t *testing.T) { analysistest.Run(t, services.WrongPort, "wrong-port") }
+func TestSetService(t *testing.T) { analysistest.Run(t, services.SetService, "set-service") }
+func TestUnready(t *testing.T)    { analysistest.Run(t, services.Unready, "unready") }
+func TestWrongPort(t *testing.T)  { analysistest.Run(t, services.WrongPort, "wrong-port") }
 func TestBindsLocalhost(t *testing.T) {
 	analysistest.Run(t, services.BindsLocalhost, "binds-localhost")
 }

@@ -132,9 +132,6 @@ func check(t TB, a *analyzers.Analyzer, data []byte, codes map[string]bool, read
 	}
 }
 
-// maxSummary is one and a half lines of a terminal.
-const maxSummary = 160
-
 func checkFinding(t TB, a *analyzers.Analyzer, f analyzers.Finding) {
 	t.Helper()
 	if !slices.Contains(a.Emits, f.Code) {
@@ -143,8 +140,8 @@ func checkFinding(t TB, a *analyzers.Analyzer, f analyzers.Finding) {
 	if f.Summary == "" || len(f.Evidence) == 0 || f.Subject.IsZero() {
 		t.Errorf("%s on %s lacks a summary, evidence or subject", f.Code.ID, f.Subject)
 	}
-	if n := utf8.RuneCountInString(f.Summary); n > maxSummary {
-		t.Errorf("%s on %s has a summary of %d characters, and a line holds %d: %s", f.Code.ID, f.Subject, n, maxSummary, f.Summary)
+	if n := utf8.RuneCountInString(f.Summary); n > analyzers.MaxSummary {
+		t.Errorf("%s on %s has a summary of %d characters, and a line holds %d: %s", f.Code.ID, f.Subject, n, analyzers.MaxSummary, f.Summary)
 	}
 	for _, e := range f.Evidence {
 		if e.Source == "" {

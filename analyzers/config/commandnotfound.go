@@ -64,9 +64,9 @@ func (s start) reportCommand(p *analyzers.Pass) {
 		field = "args"
 	}
 	if words := append(slices.Clone(s.spec.Command), s.spec.Args...); len(words) > 0 {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + "." + field, Quote: clip(field + ": " + quoted(words))})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + "." + field, Quote: analyzers.Quote(field + ": " + quoted(words))})
 	}
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".image", Quote: clip(s.spec.Image)})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".image", Quote: analyzers.Quote(s.spec.Image)})
 	root := p.Root(s.pod)
 	switch {
 	case strings.Contains(s.text, "permission denied"):

@@ -39,7 +39,7 @@ func reportEmptySubPath(p *analyzers.Pass, pod *corev1.Pod, status corev1.Contai
 			Summary: sentence("ConfigMap "+configMap+" has no key "+m.SubPath+" (subPath)", ", so "+m.MountPath+" becomes an empty directory"),
 			Evidence: []analyzers.Evidence{
 				{Source: cluster.RefOf(pod).String(), Path: s.specPath() + ".volumeMounts[" + m.MountPath + "].subPath", Quote: "subPath: " + m.SubPath},
-				{Source: ref.String(), Path: "data", Quote: clip("keys: " + strings.Join(files, ", "))},
+				{Source: ref.String(), Path: "data", Quote: analyzers.Quote("keys: " + strings.Join(files, ", "))},
 			},
 		}
 		if s.text != "" {

@@ -36,15 +36,6 @@ func fit(first, more string) string {
 	return string(r)
 }
 
-// clip bounds a quote. Both ends of a runtime's message matter, its middle does not.
-func clip(s string) string {
-	r := []rune(s)
-	if len(r) <= maxQuote {
-		return s
-	}
-	return string(r[:maxQuote/2-1]) + "…" + string(r[len(r)-maxQuote/2:])
-}
-
 // replace is the fix that writes another value where a workload's template takes the
 // object; pick chooses the field. It is empty for what cannot be changed in place.
 func replace(p *analyzers.Pass, subject cluster.Object, u use, pick func(use) string, value, why string) []analyzers.Fix {

@@ -39,16 +39,16 @@ func (s start) reportHook(p *analyzers.Pass) {
 	switch {
 	case s.kind() == hookStart:
 		why = hookError(s.text)
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: source, Path: s.path + ".message", Quote: clip(s.text)})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: source, Path: s.path + ".message", Quote: analyzers.Quote(s.text)})
 	case !ok || p.ContainerFault(s.pod, s.status) != cluster.CrashFault:
 		return
 	}
 	if ok {
 		// "PostStartHook failed" and no more, so that no secret gets into an event
 		// (k8s.io/kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go).
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + source, Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + source, Path: ev.Reason, Quote: analyzers.Quote(ev.Message), At: cluster.EventTime(ev)})
 	}
-	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: source, Path: s.specPath() + ".lifecycle.postStart", Quote: clip(what)})
+	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: source, Path: s.specPath() + ".lifecycle.postStart", Quote: analyzers.Quote(what)})
 	f.Summary = fit("Container "+s.status.Name+" is killed at each start because its postStart hook fails", why)
 	root := p.Root(s.pod)
 	f.Fixes = undo(p, s.pod)

@@ -59,7 +59,7 @@ func reportKey(p *analyzers.Pass, pod *corev1.Pod, u use) bool {
 	if w, ok := waiting(pod, u.container); ok {
 		if m := noKey.FindStringSubmatch(w.Message); m != nil && m[1] == u.key && m[2] == u.kind && m[3] == u.name {
 			said = true
-			proof = append(proof, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: statusPath(pod, u.container) + ".state.waiting.message", Quote: clip(w.Message)})
+			proof = append(proof, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: statusPath(pod, u.container) + ".state.waiting.message", Quote: analyzers.Quote(w.Message)})
 		}
 	}
 	keys, known := keysOf(p, pod.Namespace, u)
@@ -115,7 +115,7 @@ func lackingKey(p *analyzers.Pass, subject cluster.Object, u use, keys []string,
 	}
 	hint := ""
 	if len(keys) > 0 {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref.String(), Path: "data", Quote: clip("keys: " + strings.Join(keys, ", "))})
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref.String(), Path: "data", Quote: analyzers.Quote("keys: " + strings.Join(keys, ", "))})
 		hint = "; it has " + strings.Join(keys[:min(len(keys), 4)], ", ")
 		if len(keys) > 4 {
 			hint += ", …"

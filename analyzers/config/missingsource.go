@@ -50,7 +50,7 @@ func reportSource(p *analyzers.Pass, pod *corev1.Pod, u use) bool {
 	if w, ok := waiting(pod, u.container); ok {
 		if m := notFound.FindStringSubmatch(w.Message); m != nil && m[1] == lower(u.kind) && m[2] == u.name {
 			said = true
-			proof = append(proof, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: statusPath(pod, u.container) + ".state.waiting.message", Quote: clip(w.Message)})
+			proof = append(proof, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: statusPath(pod, u.container) + ".state.waiting.message", Quote: analyzers.Quote(w.Message)})
 		}
 	}
 	// What the kubelet said is out of date when the object is there now: it tries again

@@ -123,7 +123,7 @@ func mountEvent(p *analyzers.Pass, pod *corev1.Pod, u use, at stage) (proof []an
 	if !noObject && !noKey {
 		return nil, false, false
 	}
-	return []analyzers.Evidence{{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)}}, noObject, noKey
+	return []analyzers.Evidence{{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.Quote(ev.Message), At: cluster.EventTime(ev)}}, noObject, noKey
 }
 
 // setUpFailed is how the event names its volume (k8s.io/kubernetes

@@ -46,7 +46,7 @@ func (s start) reportNonRoot(p *analyzers.Pass) {
 		at = s.specPath() + ".securityContext.runAsNonRoot"
 	}
 	f.Evidence = []analyzers.Evidence{s.said(), {Source: cluster.RefOf(s.pod).String(), Path: at, Quote: "runAsNonRoot: true"}, {Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".image", Quote: s.spec.Image}}
-	f.Evidence[0].Quote = clip(s.text)
+	f.Evidence[0].Quote = analyzers.Quote(s.text)
 	root := p.Root(s.pod)
 	if patchable[root.Kind] {
 		f.Fixes = append(f.Fixes, analyzers.Fix{Why: why, Argv: s.patch(p, root, `"securityContext":{"runAsUser":`+uid+`}`)})

@@ -41,13 +41,13 @@ func reportServiceEnvironment(p *analyzers.Pass, pod *corev1.Pod, status corev1.
 		Code: serviceEnv, Subject: root, Part: status.Name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
 		Summary: sentence("Container "+status.Name+" cannot use "+link.Variable+"="+link.Value, ", which Kubernetes sets for Service "+link.Service.Name),
 		Evidence: []analyzers.Evidence{
-			{Source: "Log of " + source + " container " + status.Name, Path: "log", Quote: clip(link.Line)},
+			{Source: "Log of " + source + " container " + status.Name, Path: "log", Quote: analyzers.Quote(link.Line)},
 			{Source: cluster.RefOf(link.Service).String(), Path: "spec.clusterIP", Quote: "clusterIP: " + link.Service.Spec.ClusterIP},
 		},
 	}
 	if spec, _, ok := cluster.Container(&pod.Spec, status.Name); ok {
 		if at, text := mentions(spec, link.Variable); at != "" {
-			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: source, Path: "spec.containers[" + status.Name + "]." + at, Quote: clip(text)})
+			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: source, Path: "spec.containers[" + status.Name + "]." + at, Quote: analyzers.Quote(text)})
 		}
 	}
 	if patchable[root.Kind] {

@@ -25,7 +25,7 @@ func reportShell(p *analyzers.Pass, pod *corev1.Pod, status corev1.ContainerStat
 	f := analyzers.Finding{
 		Code: noCommand, Subject: p.Root(pod), Part: status.Name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
 		Evidence: []analyzers.Evidence{
-			{Source: "Log of " + source + " container " + status.Name, Path: "log", Quote: clip(u.Line)},
+			{Source: "Log of " + source + " container " + status.Name, Path: "log", Quote: analyzers.Quote(u.Line)},
 			{Source: source, Path: statusPath(pod, status.Name), Quote: "exitCode: " + code, At: end.FinishedAt.Time},
 		},
 	}

@@ -135,7 +135,7 @@ func (s start) patch(p *analyzers.Pass, root analyzers.Ref, fields string) []str
 func (s start) said() analyzers.Evidence {
 	// The kubelet's folder of the pod says nothing, and its length hides what does.
 	text := strings.ReplaceAll(innermost(s.text), "/var/lib/kubelet/pods/"+string(s.pod.UID), "…")
-	e := analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.path + ".message", Quote: clip(text)}
+	e := analyzers.Evidence{Source: cluster.RefOf(s.pod).String(), Path: s.path + ".message", Quote: analyzers.Quote(text)}
 	if end, _ := cluster.End(s.status); end != nil {
 		e.At = end.FinishedAt.Time
 	}

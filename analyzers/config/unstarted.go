@@ -34,7 +34,7 @@ var Unstarted = &analyzers.Analyzer{
 			f := analyzers.Finding{
 				Code:     startFailed,
 				Summary:  fit("Container "+s.status.Name+" "+what, ": "+why),
-				Evidence: []analyzers.Evidence{s.said(), {Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".image", Quote: clip(s.spec.Image)}},
+				Evidence: []analyzers.Evidence{s.said(), {Source: cluster.RefOf(s.pod).String(), Path: s.specPath() + ".image", Quote: analyzers.Quote(s.spec.Image)}},
 				Fixes:    undo(p, s.pod),
 			}
 			if s.text == "" {

@@ -43,7 +43,7 @@ func appErrorSummary(c crash, r reason) string {
 		text += " again and again; whether a probe stops it is not known, as events were not read"
 	case r.known():
 		text += ": " + r.Detail
-		if at := r.Where; at != "" && len(text)+len(at) < maxSummary-6 {
+		if at := r.Where; at != "" && len(text)+len(at) < analyzers.MaxSummary-6 {
 			text += ", in " + at
 		}
 	case r.Line != "":
@@ -64,7 +64,7 @@ func noLog(c crash, r reason) []analyzers.Evidence {
 	if r.why == "" {
 		return nil
 	}
-	return []analyzers.Evidence{{Source: "Log of Pod " + c.pod.Namespace + "/" + c.pod.Name + " container " + c.status.Name, Path: r.path, Quote: cut(r.why, maxQuote)}}
+	return []analyzers.Evidence{{Source: "Log of Pod " + c.pod.Namespace + "/" + c.pod.Name + " container " + c.status.Name, Path: r.path, Quote: analyzers.QuoteHead(r.why)}}
 }
 
 // variable is a name in the case of environment variables.

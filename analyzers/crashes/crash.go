@@ -3,9 +3,7 @@ package crashes
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -150,7 +148,7 @@ func (c crash) restarts() bool {
 func (c crash) finding(code analyzers.Code, summary string, evidence ...analyzers.Evidence) analyzers.Finding {
 	f := analyzers.Finding{
 		Code: code, Subject: c.subject, Part: c.status.Name, Affected: []analyzers.Ref{cluster.RefOf(c.pod)},
-		Summary: clip(summary, maxSummary), Evidence: append(evidence, c.facts()...),
+		Summary: analyzers.Line(summary, analyzers.MaxSummary), Evidence: append(evidence, c.facts()...),
 	}
 	if c.status.RestartCount == 0 && !cluster.PodFinished(c.pod) && c.pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		f.Severity = analyzers.Warning
@@ -222,33 +220,6 @@ func (c crash) readLog(p *analyzers.Pass, why string) analyzers.Fix {
 		args = append(args, "--previous")
 	}
 	return analyzers.Fix{Why: why, Argv: p.Kubectl(c.pod.Namespace, args...)}
-}
-
-const (
-	maxSummary = 160
-	maxQuote   = 300
-)
-
-// clip makes one printable line of at most n characters.
-func clip(s string, n int) string {
-	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, s)), " ")
-	if short := cut(s, n); short != s {
-		return strings.TrimRight(strings.TrimSuffix(short, "…"), " ,;:") + "…"
-	}
-	return s
-}
-
-// cut shortens a quote and leaves it verbatim otherwise.
-func cut(s string, n int) string {
-	if runes := []rune(s); len(runes) > n {
-		return string(runes[:n-1]) + "…"
-	}
-	return s
 }
 
 // ends says how the process ended, as the verb of a summary.

@@ -64,7 +64,7 @@ func one(t *testing.T, list []analyzers.Finding, code string) analyzers.Finding 
 	if len(list) != 1 || list[0].Code.ID != code {
 		t.Fatalf("want one %s: %+v", code, list)
 	}
-	if n := len([]rune(list[0].Summary)); n > maxSummary {
+	if n := len([]rune(list[0].Summary)); n > analyzers.MaxSummary {
 		t.Errorf("%d characters: %s", n, list[0].Summary)
 	}
 	return list[0]

@@ -21,7 +21,7 @@ var InitFailing = &analyzers.Analyzer{
 			f := c.finding(initFailing, appErrorSummary(c, r), r.evidence(c)...)
 			f.Fixes = appErrorFixes(p, c, r)
 			if l, ok := linkOf(p, c, r); ok && r.Kind == KindDependency && l.down() {
-				f.Summary = clip(fmt.Sprintf("%s %s because %s", c.name(), c.ends(), l.text(p)), maxSummary)
+				f.Summary = analyzers.Line(fmt.Sprintf("%s %s because %s", c.name(), c.ends(), l.text(p)), analyzers.MaxSummary)
 				f.Evidence = append(f.Evidence, l.evidence()...)
 				f.CausedBy, f.Shared = l.behind(p)
 				f.Fixes = append(l.fixes(p, c), c.readLog(p, "Show what the init container wrote"))

@@ -58,7 +58,7 @@ func reportStuck(p *analyzers.Pass, c crash, since time.Time) {
 	readLog := analyzers.Fix{Why: "Show what the init container does", Argv: p.Kubectl(c.pod.Namespace, "logs", c.pod.Name, "-c", c.status.Name, "--tail=100")}
 	if a, how, line, ok := waitsFor(p, c.pod.Namespace, lines); ok {
 		l := newLink(p.Snapshot, c.pod.Namespace, a, how, time.Time{})
-		f.Summary = clip(fmt.Sprintf("%s waits for %s: %s", c.name(), a, waiting(p, l)), maxSummary)
+		f.Summary = analyzers.Line(fmt.Sprintf("%s waits for %s: %s", c.name(), a, waiting(p, l)), analyzers.MaxSummary)
 		f.Evidence = append([]analyzers.Evidence{quoteLine(c, line), state}, l.evidence()...)
 		f.CausedBy, f.Shared = l.behind(p)
 		f.Fixes = append(l.fixes(p, c), readLog)
@@ -69,7 +69,7 @@ func reportStuck(p *analyzers.Pass, c crash, since time.Time) {
 		return
 	}
 	f.Severity = analyzers.Warning // it may well be at work
-	f.Summary = clip(fmt.Sprintf("%s has been running for %s, and its pod waits for it to end", c.name(), strings.TrimSuffix(running.Round(time.Minute).String(), "0s")), maxSummary)
+	f.Summary = analyzers.Line(fmt.Sprintf("%s has been running for %s, and its pod waits for it to end", c.name(), strings.TrimSuffix(running.Round(time.Minute).String(), "0s")), analyzers.MaxSummary)
 	f.Evidence = []analyzers.Evidence{state}
 	if len(lines) > 0 && !gone(log) {
 		f.Evidence = append(f.Evidence, quoteLine(c, lines[len(lines)-1]))

@@ -54,7 +54,7 @@ func killer(p *analyzers.Pass, c crash) (string, []analyzers.Evidence) {
 		return d < aroundKill && d > -aroundKill
 	}
 	quote := func(source string, ev *corev1.Event) []analyzers.Evidence {
-		return []analyzers.Evidence{{Source: source, Path: ev.Reason, Quote: cut(ev.Message, maxQuote), At: cluster.EventTime(ev)}}
+		return []analyzers.Evidence{{Source: source, Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}}
 	}
 	// k8s.io/kubernetes pkg/kubelet/kubelet_pods.go and status/status_manager.go write
 	// this end for a container that the runtime no longer knows.

@@ -96,9 +96,9 @@ func (r reason) evidence(c crash) []analyzers.Evidence {
 				line, at = line[len(stamp):], t.UTC()
 			}
 		}
-		out = append(out, analyzers.Evidence{Source: r.source, Path: r.path, Quote: cut(line, maxQuote), At: at})
+		out = append(out, analyzers.Evidence{Source: r.source, Path: r.path, Quote: analyzers.QuoteHead(line), At: at})
 	}
-	if m := clip(c.end.Message, maxQuote); m != "" && !strings.HasSuffix(r.path, ".message") && !strings.Contains(m, clip(r.Detail, maxQuote)) {
+	if m := analyzers.Line(c.end.Message, analyzers.MaxQuote); m != "" && !strings.HasSuffix(r.path, ".message") && !strings.Contains(m, analyzers.Line(r.Detail, analyzers.MaxQuote)) {
 		out = append(out, analyzers.Evidence{Source: cluster.RefOf(c.pod).String(), Path: c.path() + ".terminated.message", Quote: m})
 	}
 	return out

@@ -36,7 +36,7 @@ func oomAtStart(p *analyzers.Pass, pod *corev1.Pod) {
 			message = c.end.Message
 		}
 		if strings.Contains(message, initKilled) {
-			reportStartOOM(p, c, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: c.path() + ".state", Quote: cut(message, maxQuote), At: c.end.FinishedAt.Time})
+			reportStartOOM(p, c, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: c.path() + ".state", Quote: analyzers.QuoteHead(message), At: c.end.FinishedAt.Time})
 			return
 		}
 	}
@@ -48,7 +48,7 @@ func oomAtStart(p *analyzers.Pass, pod *corev1.Pod) {
 		return
 	}
 	if status, ok := smallest(pod); ok {
-		reportStartOOM(p, newCrash(p.Snapshot, pod, status), analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: cut(ev.Message, maxQuote), At: cluster.EventTime(ev)})
+		reportStartOOM(p, newCrash(p.Snapshot, pod, status), analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)})
 	}
 }
 
@@ -98,7 +98,7 @@ func reportStartOOM(p *analyzers.Pass, c crash, proof analyzers.Evidence) {
 	}
 	f := analyzers.Finding{
 		Code: oomKilled, Subject: c.subject, Part: c.status.Name, Affected: []analyzers.Ref{cluster.RefOf(c.pod)},
-		Summary:  clip(fmt.Sprintf("%s cannot even start within its memory limit of %s%s", c.name(), limit.String(), unitHint(limit)), maxSummary),
+		Summary:  analyzers.Line(fmt.Sprintf("%s cannot even start within its memory limit of %s%s", c.name(), limit.String(), unitHint(limit)), analyzers.MaxSummary),
 		Evidence: []analyzers.Evidence{proof, {Source: cluster.RefOf(c.pod).String(), Path: field, Quote: "limits.memory: " + limit.String()}},
 		Fixes:    raiseLimit(p, c, limit, field),
 	}

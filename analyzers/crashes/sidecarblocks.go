@@ -70,7 +70,7 @@ func reportSidecar(p *analyzers.Pass, pod *corev1.Pod) {
 		}
 		f := analyzers.Finding{
 			Code: sidecarBlocks, Subject: c.subject, Part: status.Name, Affected: []analyzers.Ref{cluster.RefOf(pod)},
-			Summary: clip(fmt.Sprintf("Container %s keeps running, so the Job never completes although its work is done", status.Name), maxSummary),
+			Summary: analyzers.Line(fmt.Sprintf("Container %s keeps running, so the Job never completes although its work is done", status.Name), analyzers.MaxSummary),
 			Evidence: []analyzers.Evidence{
 				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + last.Name + "].state.terminated", Quote: "container " + last.Name + ": exitCode: 0, reason: " + last.State.Terminated.Reason, At: since},
 				{Source: cluster.RefOf(pod).String(), Path: "status.containerStatuses[" + status.Name + "].state.running.startedAt", Quote: "container " + status.Name + ": startedAt: " + status.State.Running.StartedAt.UTC().Format(time.RFC3339), At: status.State.Running.StartedAt.Time},

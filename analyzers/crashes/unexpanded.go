@@ -51,8 +51,8 @@ func (v reference) explain(p *analyzers.Pass, c crash, f *analyzers.Finding) {
 	}
 	path := "spec." + list + "[" + c.status.Name + "]."
 	source := cluster.RefOf(c.pod).String()
-	f.Summary = clip(fmt.Sprintf("%s %s: $(%s) in its %s stays as it is, as the container has no variable %s", c.name(), c.ends(), v.name, v.field, v.name), maxSummary)
-	facts := []analyzers.Evidence{{Source: source, Path: path + v.field, Quote: cut(v.word, maxQuote)}}
+	f.Summary = analyzers.Line(fmt.Sprintf("%s %s: $(%s) in its %s stays as it is, as the container has no variable %s", c.name(), c.ends(), v.name, v.field, v.name), analyzers.MaxSummary)
+	facts := []analyzers.Evidence{{Source: source, Path: path + v.field, Quote: analyzers.QuoteHead(v.word)}}
 	for _, from := range c.container.EnvFrom {
 		name := ""
 		switch {

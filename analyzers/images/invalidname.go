@@ -72,10 +72,10 @@ func mistake(image string) (why, better string) {
 	case hasDigest && strings.HasPrefix(digest, "sha256:") && !sha256Shape.MatchString(digest):
 		return "a sha256 digest has 64 hexadecimal digits, and this one does not", ""
 	case hasDigest && !digestShape.MatchString(digest):
-		return sayf("%q is not a digest", clip(digest)), ""
+		return sayf("%q is not a digest", analyzers.Quote(digest)), ""
 	}
 	if tag := slashed(name); tag != "" {
-		return sayf("the tag %q must not contain a slash", clip(tag)), ""
+		return sayf("the tag %q must not contain a slash", analyzers.Quote(tag)), ""
 	}
 	// A colon before the last slash belongs to the registry's port.
 	last := name[strings.LastIndexByte(name, '/')+1:]
@@ -93,7 +93,7 @@ func mistake(image string) (why, better string) {
 	case hasTag && strings.Contains(tag, ":"):
 		return sayf("it has two tags, %s", strings.ReplaceAll(tag, ":", " and ")), ""
 	case hasTag && !tagShape.MatchString(tag):
-		return sayf("%q is not a valid tag", clip(tag)), ""
+		return sayf("%q is not a valid tag", analyzers.Quote(tag)), ""
 	}
 	path := parse(repo).repo
 	if !strings.Contains(repo, "/") {

@@ -46,7 +46,7 @@ func (f *pull) reportNotFound(p *analyzers.Pass, c *catalog) {
 		why := "Use the image that was probably meant"
 		if !near.owner.IsZero() {
 			why = "Use the image that " + near.owner.String() + " has"
-			evidence = append(evidence, analyzers.Evidence{Source: near.owner.String(), Path: "image", Quote: clip(near.image)})
+			evidence = append(evidence, analyzers.Evidence{Source: near.owner.String(), Path: "image", Quote: analyzers.Quote(near.image)})
 		}
 		fixes = append(fixes, f.setImage(p, near.image, why))
 	} else {

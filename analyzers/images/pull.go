@@ -137,18 +137,7 @@ func (f *pull) essence() string {
 			}
 		}
 	}
-	return clip(text)
-}
-
-const maxQuote = 300
-
-// clip bounds a quote. Both ends of a runtime's message matter, its middle does not.
-func clip(s string) string {
-	r := []rune(s)
-	if len(r) <= maxQuote {
-		return s
-	}
-	return string(r[:maxQuote/2-1]) + "…" + string(r[len(r)-maxQuote/2:])
+	return analyzers.Quote(text)
 }
 
 // evidence is what every finding of this package stands on.
@@ -161,7 +150,7 @@ func (f *pull) evidence(more ...analyzers.Evidence) []analyzers.Evidence {
 	case runtimeText(f.message) == "":
 		said.Source, said.Path = "Event on "+pod.String(), f.event.Reason
 	}
-	return append([]analyzers.Evidence{said, {Source: pod.String(), Path: f.path, Quote: clip(f.image)}}, more...)
+	return append([]analyzers.Evidence{said, {Source: pod.String(), Path: f.path, Quote: analyzers.Quote(f.image)}}, more...)
 }
 
 // seen is when the last pull failed, if an event says so.

@@ -72,7 +72,7 @@ func reportPulling(p *analyzers.Pass, pod *corev1.Pod) {
 			Severity: severity,
 			Summary:  sentence(sayf("Image %s is still being pulled after %s", short(f.image), minutes)),
 			Evidence: []analyzers.Evidence{
-				{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)},
+				{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.Quote(ev.Message), At: cluster.EventTime(ev)},
 				{Source: cluster.RefOf(pod).String(), Path: "spec.nodeName", Quote: pod.Spec.NodeName},
 			},
 			Fixes: []analyzers.Fix{f.watch(p)},

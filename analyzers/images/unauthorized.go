@@ -108,7 +108,7 @@ func (f *pull) missingSecret(p *analyzers.Pass, names []string) (string, []analy
 		case p.Sees(cluster.Secrets, f.pod.Namespace):
 			return name, []analyzers.Evidence{{Source: cluster.RefOf(f.pod).String(), Path: "spec.imagePullSecrets", Quote: "imagePullSecrets: " + name}}
 		case said && slices.Contains(strings.FieldsFunc(ev.Message, func(r rune) bool { return strings.ContainsRune("(), ", r) }), name):
-			return name, []analyzers.Evidence{{Source: "Event on " + cluster.RefOf(f.pod).String(), Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)}}
+			return name, []analyzers.Evidence{{Source: "Event on " + cluster.RefOf(f.pod).String(), Path: ev.Reason, Quote: analyzers.Quote(ev.Message), At: cluster.EventTime(ev)}}
 		}
 	}
 	return "", nil

@@ -57,14 +57,14 @@ func reportStuck(p *analyzers.Pass, pod *corev1.Pod) {
 		return
 	case ok && ev.Type == corev1.EventTypeWarning:
 		summary = inBrief("Pods stay in ContainerCreating ("+ev.Reason+"): ", ev.Message, pod)
-		evidence = append(evidence, analyzers.Evidence{Source: "Event on " + source, Path: ev.Reason, Quote: clip(ev.Message), At: cluster.EventTime(ev)})
+		evidence = append(evidence, analyzers.Evidence{Source: "Event on " + source, Path: ev.Reason, Quote: analyzers.Quote(ev.Message), At: cluster.EventTime(ev)})
 	}
 	c := cluster.PodCondition(pod, corev1.PodReadyToStartContainers)
 	switch {
 	case c != nil && c.Status == corev1.ConditionTrue:
 		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.containerStatuses[].state.waiting.reason", Quote: "ContainerCreating"})
 	case c != nil:
-		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.conditions[PodReadyToStartContainers]", Quote: clip(c.Message), At: c.LastTransitionTime.Time})
+		evidence = append(evidence, analyzers.Evidence{Source: source, Path: "status.conditions[PodReadyToStartContainers]", Quote: analyzers.Quote(c.Message), At: c.LastTransitionTime.Time})
 	}
 	evidence = append(evidence, analyzers.Evidence{Source: source, Path: "spec.nodeName", Quote: "nodeName: " + pod.Spec.NodeName, At: w.scheduledAt})
 	var severity analyzers.Severity
@@ -115,15 +115,4 @@ func inBrief(lead, message string, pod *corev1.Pod) string {
 		text = string(r[:maxSummary-1]) + "…"
 	}
 	return text
-}
-
-const maxQuote = 300
-
-// clip bounds a quote. Both ends of a runtime's message matter, its middle does not.
-func clip(s string) string {
-	r := []rune(s)
-	if len(r) <= maxQuote {
-		return s
-	}
-	return string(r[:maxQuote/2-1]) + "…" + string(r[len(r)-maxQuote/2:])
 }

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -14,8 +13,6 @@ import (
 )
 
 const (
-	maxSummary = 160
-	maxQuote   = 300
 	// lastLines is how much of a log is read for what the program waits for.
 	lastLines = 20
 )
@@ -23,7 +20,7 @@ const (
 // finding is what all findings about a failing probe have in common: the newest failed
 // try, how it is written in the spec, and what the container has been through.
 func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding {
-	f := analyzers.Finding{Code: code, Subject: t.subject, Part: t.container.Name, Affected: []analyzers.Ref{cluster.RefOf(t.pod)}, Summary: clip(summary)}
+	f := analyzers.Finding{Code: code, Subject: t.subject, Part: t.container.Name, Affected: []analyzers.Ref{cluster.RefOf(t.pod)}, Summary: analyzers.Line(summary, analyzers.MaxSummary)}
 	if t.early {
 		f.Severity = analyzers.Warning
 	}
@@ -33,7 +30,7 @@ func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding
 	}
 	if t.kill != nil {
 		if t.kill != t.unhealthy {
-			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + ref, Path: t.kill.Reason, Quote: cut(t.kill.Message, maxQuote), At: cluster.EventTime(t.kill)})
+			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + ref, Path: t.kill.Reason, Quote: analyzers.QuoteHead(t.kill.Message), At: cluster.EventTime(t.kill)})
 		}
 		if end, _ := cluster.End(t.status); end != nil {
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: t.path() + ".restartCount", Quote: fmt.Sprintf("restartCount: %d, last exitCode: %d", t.status.RestartCount, end.ExitCode), At: end.FinishedAt.Time})
@@ -53,10 +50,10 @@ func (t *trouble) finding(code analyzers.Code, summary string) analyzers.Finding
 // words is an event's message, without the runtime's preamble if it is too long: what
 // could not be run stands at its end.
 func words(message string) string {
-	if i := strings.Index(message, "OCI runtime exec failed"); i > 0 && len(message) > maxQuote {
+	if i := strings.Index(message, "OCI runtime exec failed"); i > 0 && len(message) > analyzers.MaxQuote {
 		message = message[i:]
 	}
-	return cut(message, maxQuote)
+	return analyzers.QuoteHead(message)
 }
 
 func (t *trouble) path() string {
@@ -174,7 +171,7 @@ func (t *trouble) blame(p *analyzers.Pass, f *analyzers.Finding) bool {
 	if !ok {
 		return false
 	}
-	f.Summary = clip(f.Summary + ", as " + text)
+	f.Summary = analyzers.Line(f.Summary+", as "+text, analyzers.MaxSummary)
 	f.Evidence = append(f.Evidence, proof...)
 	f.CausedBy, f.Shared = []analyzers.Ref{ref}, fmt.Sprintf("Service %s has no ready endpoint", ref.Name)
 	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show the Service's selector and its endpoints, of which none is ready", Argv: p.Kubectl(ref.Namespace, "describe", "service", ref.Name)})
@@ -208,28 +205,6 @@ func quoteLog(pod *corev1.Pod, container, path, line string) analyzers.Evidence 
 			line, e.At = line[len(stamp):], at.UTC()
 		}
 	}
-	e.Quote = cut(line, maxQuote)
+	e.Quote = analyzers.QuoteHead(line)
 	return e
-}
-
-// clip makes one printable line of what may be a summary.
-func clip(s string) string {
-	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, s)), " ")
-	if short := cut(s, maxSummary); short != s {
-		return strings.TrimRight(strings.TrimSuffix(short, "…"), " ,;:") + "…"
-	}
-	return s
-}
-
-// cut shortens a quote and leaves it verbatim otherwise.
-func cut(s string, n int) string {
-	if runes := []rune(s); len(runes) > n {
-		return string(runes[:n-1]) + "…"
-	}
-	return s
 }

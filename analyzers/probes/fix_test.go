@@ -63,7 +63,7 @@ func run(t *testing.T, s *cluster.Snapshot) []analyzers.Finding {
 		t.Fatal(r.Failed)
 	}
 	for _, f := range r.Findings {
-		if n := len([]rune(f.Summary)); n > maxSummary {
+		if n := len([]rune(f.Summary)); n > analyzers.MaxSummary {
 			t.Errorf("%d characters: %s", n, f.Summary)
 		}
 	}

@@ -65,7 +65,7 @@ func reportGate(p *analyzers.Pass, pod *corev1.Pod, gate corev1.PodConditionType
 			what += " (" + c.Message + ")"
 		}
 	}
-	f.Summary = clip(fmt.Sprintf("Its pods are ready except for readiness gate %s, %s", gate, what))
+	f.Summary = analyzers.Line(fmt.Sprintf("Its pods are ready except for readiness gate %s, %s", gate, what), analyzers.MaxSummary)
 	if r := cluster.PodCondition(pod, corev1.PodReady); r != nil {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: ref, Path: "status.conditions[Ready]", Quote: strings.TrimSpace(r.Reason + ": " + r.Message), At: r.LastTransitionTime.Time})
 	}

@@ -92,7 +92,7 @@ func (t *trouble) blameNeighbour(p *analyzers.Pass, f *analyzers.Finding) bool {
 		}
 	}
 	number, _ := port(t.probe, t.container)
-	f.Summary = clip(f.Summary + which)
+	f.Summary = analyzers.Line(f.Summary+which, analyzers.MaxSummary)
 	f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(t.pod).String(), Path: "spec.containers[" + c.Name + "].ports", Quote: fmt.Sprintf("containerPort: %d", number)})
 	return true
 }

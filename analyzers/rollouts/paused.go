@@ -57,7 +57,7 @@ func judgePaused(p *analyzers.Pass, d *appsv1.Deployment, f *analyzers.Finding) 
 	// Compared with what has pods now, not with an older state: nothing else waits.
 	case len(list) > 1 && list[0].Object.Kind == "Deployment":
 		changes := Diff(list[1].Template, list[0].Template)
-		f.Summary = shorten(fmt.Sprintf("Deployment is paused, and a change waits: %s", changes[0]), 160)
+		f.Summary = analyzers.Line(fmt.Sprintf("Deployment is paused, and a change waits: %s", changes[0]), 160)
 		f.Evidence = append(f.Evidence, changeEvidence(cluster.RefOf(d), list[1], changes)...)
 	case d.Status.UpdatedReplicas < wants && d.Status.Replicas > d.Status.UpdatedReplicas:
 		f.Summary = fmt.Sprintf("Deployment is paused in the middle of an update: %d of %d pods are new", d.Status.UpdatedReplicas, wants)

@@ -39,7 +39,7 @@ func securityCause(p *analyzers.Pass, r refusal) *cause {
 	level, reasons := m[1], topLevel(m[3])
 	c := newCause(podSecurity, r)
 	c.word = fmt.Sprintf("Pod Security level %s refuses them", level)
-	c.Summary = shorten(fmt.Sprintf("Pod Security level %s of namespace %s refuses the pods: %s", level, r.namespace(), strings.Join(reasons, ", ")), 160)
+	c.Summary = analyzers.Line(fmt.Sprintf("Pod Security level %s of namespace %s refuses the pods: %s", level, r.namespace(), strings.Join(reasons, ", ")), 160)
 	if ns, ok := cluster.Find[*corev1.Namespace](p.Snapshot, "", r.namespace()); ok {
 		if have := ns.Labels[enforceLabel]; have != "" {
 			c.Evidence = append(c.Evidence, analyzers.Evidence{Source: cluster.RefOf(ns).String(), Path: "metadata.labels", Quote: enforceLabel + "=" + have})

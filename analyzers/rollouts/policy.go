@@ -36,7 +36,7 @@ func policyCause(p *analyzers.Pass, r refusal) *cause {
 	}
 	c := newCause(policyDenied, r)
 	c.word = fmt.Sprintf("%s %s denies them", kind, m[1])
-	c.Summary = shorten(fmt.Sprintf("%s %s denies the pods: %s", kind, m[1], m[2]), 160)
+	c.Summary = analyzers.Line(fmt.Sprintf("%s %s denies the pods: %s", kind, m[1], m[2]), 160)
 	c.Fixes = append([]analyzers.Fix{{Why: "Change the workload as the policy demands", Argv: p.Kubectl(r.namespace(), "edit", r.root.Short())}}, rollbackOf(p, r)...)
 	return c
 }

@@ -34,7 +34,7 @@ func deadline(p *analyzers.Pass) error {
 			Code:     progressDeadline,
 			Subject:  cluster.RefOf(d),
 			Summary:  progressText(d),
-			Evidence: []analyzers.Evidence{{Source: cluster.RefOf(d).String(), Path: "status.conditions[Progressing]", Quote: c.Reason + ": " + cut(c.Message), At: c.LastTransitionTime.Time}},
+			Evidence: []analyzers.Evidence{{Source: cluster.RefOf(d).String(), Path: "status.conditions[Progressing]", Quote: c.Reason + ": " + analyzers.QuoteHead(c.Message), At: c.LastTransitionTime.Time}},
 		}
 		if from, _, changes, ok := WhatChanged(p.Snapshot, d); ok {
 			f.Evidence = append(f.Evidence, changeEvidence(cluster.RefOf(d), from, changes)...)
@@ -102,7 +102,7 @@ const maxChanges = 3
 func changeEvidence(of analyzers.Ref, from Revision, changes []Change) []analyzers.Evidence {
 	var out []analyzers.Evidence
 	for _, c := range changes[:min(len(changes), maxChanges)] {
-		out = append(out, analyzers.Evidence{Source: of.String(), Path: c.Path, Quote: cut(fmt.Sprintf("since revision %d: %s → %s", from.Number, orNone(c.Old), orNone(c.New)))})
+		out = append(out, analyzers.Evidence{Source: of.String(), Path: c.Path, Quote: analyzers.QuoteHead(fmt.Sprintf("since revision %d: %s → %s", from.Number, orNone(c.Old), orNone(c.New)))})
 	}
 	return out
 }

@@ -41,7 +41,7 @@ var (
 func quotaCause(p *analyzers.Pass, r refusal) *cause {
 	if m := uncoveredWords.FindStringSubmatch(r.reason); m != nil {
 		c := newCause(quotaExceeded, r)
-		c.word = fmt.Sprintf("no ResourceQuota of namespace %s allows %s", r.namespace(), shorten(m[1], 80))
+		c.word = fmt.Sprintf("no ResourceQuota of namespace %s allows %s", r.namespace(), analyzers.Line(m[1], 80))
 		c.Summary = "No" + c.word[2:]
 		c.Fixes = []analyzers.Fix{{Why: "Show the quotas of the namespace, one of which must allow this", Argv: p.Kubectl(r.namespace(), "describe", "resourcequota")}}
 		return c

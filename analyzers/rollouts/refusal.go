@@ -75,7 +75,7 @@ func refusedReplicaSet(s *cluster.Snapshot, rs *appsv1.ReplicaSet) (refusal, boo
 		}
 		r := newRefusal(s, rs, wants, rs.Status.Replicas, c.Message)
 		r.since = c.LastTransitionTime.Time
-		r.evidence = analyzers.Evidence{Source: cluster.RefOf(rs).String(), Path: "status.conditions[ReplicaFailure]", Quote: cut(c.Message), At: c.LastTransitionTime.Time}
+		r.evidence = analyzers.Evidence{Source: cluster.RefOf(rs).String(), Path: "status.conditions[ReplicaFailure]", Quote: analyzers.QuoteHead(c.Message), At: c.LastTransitionTime.Time}
 		if ev, ok := s.LastEvent(rs, nil, "FailedCreate"); ok && cluster.EventTime(ev).After(c.LastTransitionTime.Time) {
 			r.reason = reasonIn(ev.Message)
 			r.evidence = eventEvidence(rs, ev)
@@ -100,7 +100,7 @@ func refusedDeployment(s *cluster.Snapshot, d *appsv1.Deployment) (refusal, bool
 		if noSet || noPods {
 			r := newRefusal(s, d, wants, d.Status.UpdatedReplicas, c.Message)
 			r.since = c.LastTransitionTime.Time
-			r.evidence = analyzers.Evidence{Source: cluster.RefOf(d).String(), Path: "status.conditions[" + string(c.Type) + "]", Quote: cut(c.Message), At: c.LastTransitionTime.Time}
+			r.evidence = analyzers.Evidence{Source: cluster.RefOf(d).String(), Path: "status.conditions[" + string(c.Type) + "]", Quote: analyzers.QuoteHead(c.Message), At: c.LastTransitionTime.Time}
 			return r, true
 		}
 	}
@@ -197,7 +197,7 @@ func reasonIn(message string) string {
 }
 
 func eventEvidence(o cluster.Object, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: cut(ev.Message), At: cluster.EventTime(ev)}
+	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
 }
 
 // template is what the refused pods are made of.
@@ -221,16 +221,4 @@ func rollback(p *analyzers.Pass, workload cluster.Object) []analyzers.Fix {
 		Why:  fmt.Sprintf("Roll back to revision %d, whose pods are ready", from.Number),
 		Argv: p.Kubectl(ref.Namespace, "rollout", "undo", ref.Short(), fmt.Sprintf("--to-revision=%d", from.Number)),
 	}}
-}
-
-const maxQuote = 300
-
-func cut(s string) string { return shorten(s, maxQuote) }
-
-func shorten(s string, n int) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n-3], "") + "…"
 }

@@ -58,7 +58,7 @@ func runReplicaFailure(p *analyzers.Pass) error {
 		f := analyzers.Finding{
 			Code:    replicaFailure,
 			Subject: r.root,
-			Summary: "Pods cannot be created: " + shorten(r.reason, 130),
+			Summary: "Pods cannot be created: " + analyzers.Line(r.reason, 130),
 			Evidence: []analyzers.Evidence{
 				r.evidence,
 				{Source: cluster.RefOf(r.controller).String(), Path: "status.replicas", Quote: fmt.Sprintf("replicas: %d of %d", r.has, r.has+r.missing)},
@@ -73,7 +73,7 @@ func runReplicaFailure(p *analyzers.Pass) error {
 			// Between two tries up to a quarter of an hour may pass (k8s.io/client-go
 			// util/workqueue, DefaultTypedControllerRateLimiter: 1000 s at most).
 			f.Severity = analyzers.Warning
-			f.Summary = shorten(fmt.Sprintf("Pods could not be created: %s; that is over, and the controller tries again within 17 minutes", c.word), 160)
+			f.Summary = analyzers.Line(fmt.Sprintf("Pods could not be created: %s; that is over, and the controller tries again within 17 minutes", c.word), 160)
 		case c == nil:
 			f.Fixes = append(f.Fixes, analyzers.Fix{
 				Why:  "Show what the API server answers to each attempt",

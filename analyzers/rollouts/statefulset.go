@@ -124,7 +124,7 @@ func reportRollback(p *analyzers.Pass, set *appsv1.StatefulSet, pod *corev1.Pod,
 		Code:     forcedRollback,
 		Subject:  ref,
 		Affected: []analyzers.Ref{cluster.RefOf(pod)},
-		Summary:  shorten(fmt.Sprintf("Pod %s of the former revision keeps the new template from being rolled out: %s", pod.Name, why), 160),
+		Summary:  analyzers.Line(fmt.Sprintf("Pod %s of the former revision keeps the new template from being rolled out: %s", pod.Name, why), 160),
 		Evidence: []analyzers.Evidence{
 			{Source: cluster.RefOf(pod).String(), Path: "metadata.labels", Quote: appsv1.ControllerRevisionHashLabelKey + "=" + revisionOf(pod)},
 			{Source: ref.String(), Path: "status.updateRevision", Quote: "updateRevision: " + set.Status.UpdateRevision},
@@ -169,7 +169,7 @@ func readySince(pod *corev1.Pod) time.Time {
 // readyText is the pod's own word about why it is not ready, or ours where it has none.
 func readyText(pod *corev1.Pod, why string) string {
 	if c := cluster.PodCondition(pod, corev1.PodReady); c != nil && c.Reason != "" {
-		return fmt.Sprintf("Ready: %s (%s)", c.Status, strings.Trim(c.Reason+": "+cut(c.Message), ": "))
+		return fmt.Sprintf("Ready: %s (%s)", c.Status, strings.Trim(c.Reason+": "+analyzers.QuoteHead(c.Message), ": "))
 	}
 	return why
 }

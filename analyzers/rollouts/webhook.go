@@ -47,7 +47,7 @@ func webhookCause(p *analyzers.Pass, r refusal) *cause {
 	name, address, failure := m[1], m[2], m[3]
 	c := newCause(failureCode(failure), r)
 	c.word = fmt.Sprintf("admission webhook %s cannot be called", name)
-	c.Summary = shorten(fmt.Sprintf("Admission webhook %s cannot be called: %s", name, failure), 160)
+	c.Summary = analyzers.Line(fmt.Sprintf("Admission webhook %s cannot be called: %s", name, failure), 160)
 	callers := callersOf(p.Snapshot, name)
 	c.gone = len(callers) == 0 && p.Sees(cluster.ValidatingWebhooks, "") && p.Sees(cluster.MutatingWebhooks, "") ||
 		len(callers) > 0 && !slices.ContainsFunc(callers, func(x caller) bool { return x.policy == nil || *x.policy == admissionv1.Fail })
@@ -58,7 +58,7 @@ func webhookCause(p *analyzers.Pass, r refusal) *cause {
 	}
 	if service.Name != "" {
 		c.CausedBy = append(c.CausedBy, service)
-		c.Shared = fmt.Sprintf("Service %s/%s of admission webhook %s cannot be called: %s", service.Namespace, service.Name, name, shorten(failure, 80))
+		c.Shared = fmt.Sprintf("Service %s/%s of admission webhook %s cannot be called: %s", service.Namespace, service.Name, name, analyzers.Line(failure, 80))
 		quote := "has no ready pod"
 		switch {
 		case !exists && p.Sees(cluster.Services, service.Namespace):

@@ -46,7 +46,7 @@ func addressClashes(p *analyzers.Pass) error {
 		f := analyzers.Finding{
 			Code:     addressClash,
 			Subject:  cluster.RefOf(svc),
-			Summary:  "Address of the Service is not its own: " + cut160(ev.Message),
+			Summary:  "Address of the Service is not its own: " + analyzers.Line(ev.Message, 130),
 			Evidence: []analyzers.Evidence{eventEvidence(svc, ev)},
 			Fixes: []analyzers.Fix{{
 				Why:  "Save the Service, then recreate it without clusterIP and nodePort, so that it gets new ones",

@@ -42,7 +42,7 @@ func unhealthyTargets(p *analyzers.Pass) error {
 				Affected: []analyzers.Ref{cluster.RefOf(pod)},
 				Summary:  fmt.Sprintf("Load balancer calls pods of %s %s unhealthy that are ready inside the cluster: %s", p.Root(pod).Kind, p.Root(pod).Name, gate.Reason),
 				Evidence: []analyzers.Evidence{
-					{Source: cluster.RefOf(pod).String(), Path: "status.conditions[" + string(gate.Type) + "]", Quote: cut(strings.TrimSpace(gate.Reason + " " + gate.Message)), At: gate.LastTransitionTime.Time},
+					{Source: cluster.RefOf(pod).String(), Path: "status.conditions[" + string(gate.Type) + "]", Quote: analyzers.QuoteHead(strings.TrimSpace(gate.Reason + " " + gate.Message)), At: gate.LastTransitionTime.Time},
 					{Source: cluster.RefOf(pod).String(), Path: "status.conditions[ContainersReady]", Quote: "ContainersReady: True"},
 				},
 				// Where the pods' gate has a finding of its own, this one says what it

@@ -52,7 +52,7 @@ func pendingLoadBalancer(p *analyzers.Pass) error {
 		switch {
 		// The newest word counts: EnsuringLoadBalancer after a failure is the next try.
 		case refused && (age > balancerTime || cluster.EventCount(refusal) > 1):
-			f.Summary = "Load balancer is not created: " + cut160(balancerError(refusal.Message))
+			f.Summary = "Load balancer is not created: " + analyzers.Line(balancerError(refusal.Message), 130)
 			f.Evidence = append(f.Evidence, eventEvidence(svc, refusal))
 			f.Fixes = []analyzers.Fix{describe(p, svc, "Show all events of the load balancer's controller")}
 		case age > balancerTime && answered:
@@ -177,14 +177,5 @@ func describe(p *analyzers.Pass, svc *corev1.Service, why string) analyzers.Fix 
 }
 
 func eventEvidence(o cluster.Object, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: cut(ev.Message), At: cluster.EventTime(ev)}
-}
-
-// cut160 keeps a summary on one line.
-func cut160(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	if len(s) <= 130 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:127], "") + "…"
+	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
 }

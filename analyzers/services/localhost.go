@@ -69,7 +69,7 @@ func loopback(s *cluster.Snapshot, pod *corev1.Pod, c *corev1.Container) []said 
 		for _, h := range listeners(l.Lines()) {
 			if h.loopback || h.unclear {
 				out = append(out, said{h.port, h.unclear, analyzers.Evidence{
-					Source: fmt.Sprintf("Log of Pod %s/%s container %s", pod.Namespace, pod.Name, c.Name), Path: "log", Quote: cut(h.line),
+					Source: fmt.Sprintf("Log of Pod %s/%s container %s", pod.Namespace, pod.Name, c.Name), Path: "log", Quote: analyzers.QuoteHead(h.line),
 				}})
 			}
 		}
@@ -77,7 +77,7 @@ func loopback(s *cluster.Snapshot, pod *corev1.Pod, c *corev1.Container) []said 
 	for _, a := range slices.Concat(c.Command, c.Args) {
 		if m := listenArg.FindStringSubmatch(a); m != nil {
 			n, _ := strconv.Atoi(m[1])
-			out = append(out, said{n, false, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "args of container " + c.Name, Quote: cut(a)}})
+			out = append(out, said{n, false, analyzers.Evidence{Source: cluster.RefOf(pod).String(), Path: "args of container " + c.Name, Quote: analyzers.QuoteHead(a)}})
 		}
 	}
 	return out
@@ -157,5 +157,5 @@ func refusedOn(s *cluster.Snapshot, pod *corev1.Pod, port int) (analyzers.Eviden
 	if !ok {
 		return analyzers.Evidence{}, false
 	}
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: cut(ev.Message), At: cluster.EventTime(ev)}, true
+	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}, true
 }

@@ -149,7 +149,7 @@ func loggedPort(s *cluster.Snapshot, pod *corev1.Pod, containers []corev1.Contai
 	}
 	return &verdict{
 		severity: analyzers.Error, meant: heard.port, why: fmt.Sprintf("listens on port %d", heard.port),
-		evidence: analyzers.Evidence{Source: source, Path: "log", Quote: cut(heard.line)},
+		evidence: analyzers.Evidence{Source: source, Path: "log", Quote: analyzers.QuoteHead(heard.line)},
 	}
 }
 
@@ -320,13 +320,4 @@ func speaksOnly(p *analyzers.Pass, svc *corev1.Service, pods []*corev1.Pod, n in
 // answers reports whether a readiness probe, which goes over TCP, succeeds on the port.
 func answers(pod *corev1.Pod, n int) bool {
 	return cluster.PodReady(pod) && slices.ContainsFunc(serving(&pod.Spec), func(c corev1.Container) bool { return probePort(&c, c.ReadinessProbe) == n })
-}
-
-const maxQuote = 300
-
-func cut(s string) string {
-	if len(s) <= maxQuote {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxQuote-3], "") + "…"
 }

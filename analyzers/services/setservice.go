@@ -95,7 +95,7 @@ func asked(s *cluster.Snapshot, set *appsv1.StatefulSet) (use analyzers.Evidence
 				for _, line := range l.Lines() {
 					m := word.FindStringSubmatch(line)
 					if how, ok := cluster.OutageIn(line); m != nil && ok && how == cluster.NameUnknown {
-						return analyzers.Evidence{Source: fmt.Sprintf("Log of Pod %s/%s container %s", pod.Namespace, pod.Name, c.Name), Path: "log", Quote: cut(line)}, m[1], true
+						return analyzers.Evidence{Source: fmt.Sprintf("Log of Pod %s/%s container %s", pod.Namespace, pod.Name, c.Name), Path: "log", Quote: analyzers.QuoteHead(line)}, m[1], true
 					}
 				}
 			}
@@ -106,12 +106,12 @@ func asked(s *cluster.Snapshot, set *appsv1.StatefulSet) (use analyzers.Evidence
 		for _, c := range cluster.Containers(&t.Spec) {
 			for i, a := range slices.Concat(c.Command, c.Args) {
 				if m := word.FindStringSubmatch(a); m != nil {
-					return analyzers.Evidence{Source: cluster.RefOf(w).String(), Path: "args of container " + c.Name + ", " + strconv.Itoa(i), Quote: cut(a)}, m[1], false
+					return analyzers.Evidence{Source: cluster.RefOf(w).String(), Path: "args of container " + c.Name + ", " + strconv.Itoa(i), Quote: analyzers.QuoteHead(a)}, m[1], false
 				}
 			}
 			for _, e := range c.Env {
 				if m := word.FindStringSubmatch(e.Value); m != nil {
-					return analyzers.Evidence{Source: cluster.RefOf(w).String(), Path: "env " + e.Name + " of container " + c.Name, Quote: cut(e.Value)}, m[1], false
+					return analyzers.Evidence{Source: cluster.RefOf(w).String(), Path: "env " + e.Name + " of container " + c.Name, Quote: analyzers.QuoteHead(e.Value)}, m[1], false
 				}
 			}
 		}

@@ -69,7 +69,7 @@ func (g *graph) dependsOn(ref analyzers.Ref) []analyzers.Ref {
 func (g *graph) visit(o cluster.Object, add func(analyzers.Ref)) {
 	switch o := o.(type) {
 	case *networkingv1.Ingress:
-		for _, name := range backends(o) {
+		for _, name := range cluster.Backends(o) {
 			add(analyzers.Ref{APIVersion: "v1", Kind: "Service", Namespace: o.Namespace, Name: name})
 		}
 	case *corev1.Service:
@@ -127,24 +127,4 @@ func (g *graph) selected(namespace string, sel labels.Selector, pods []*corev1.P
 			add(cluster.RefOf(w))
 		}
 	}
-}
-
-// backends are the names of the Services that an Ingress sends traffic to.
-func backends(in *networkingv1.Ingress) []string {
-	var out []string
-	add := func(b *networkingv1.IngressBackend) {
-		if b != nil && b.Service != nil {
-			out = append(out, b.Service.Name)
-		}
-	}
-	add(in.Spec.DefaultBackend)
-	for _, rule := range in.Spec.Rules {
-		if rule.HTTP == nil {
-			continue
-		}
-		for i := range rule.HTTP.Paths {
-			add(&rule.HTTP.Paths[i].Backend)
-		}
-	}
-	return out
 }

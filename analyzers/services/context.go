@@ -116,7 +116,7 @@ func exposeThere(p *analyzers.Pass, svc *corev1.Service, t target) []analyzers.F
 // arguments, that sends something to the Service.
 func usedBy(s *cluster.Snapshot, svc *corev1.Service, list []target) (analyzers.Evidence, bool) {
 	for in := range cluster.In[*networkingv1.Ingress](s, svc.Namespace) {
-		if slices.Contains(backendNames(in), svc.Name) {
+		if slices.Contains(cluster.Backends(in), svc.Name) {
 			return analyzers.Evidence{Source: cluster.RefOf(in).String(), Path: "spec.rules", Quote: svc.Name}, true
 		}
 	}
@@ -140,22 +140,3 @@ func usedBy(s *cluster.Snapshot, svc *corev1.Service, list []target) (analyzers.
 
 // addressName are names of variables that hold an address: SERVICE_NAME=orders is none.
 var addressName = regexp.MustCompile(`(?i)(url|uri|host|addr|address|endpoint|server|dsn|upstream|broker|brokers)s?$`)
-
-func backendNames(in *networkingv1.Ingress) []string {
-	var out []string
-	add := func(b *networkingv1.IngressBackend) {
-		if b != nil && b.Service != nil {
-			out = append(out, b.Service.Name)
-		}
-	}
-	add(in.Spec.DefaultBackend)
-	for _, rule := range in.Spec.Rules {
-		if rule.HTTP == nil {
-			continue
-		}
-		for i := range rule.HTTP.Paths {
-			add(&rule.HTTP.Paths[i].Backend)
-		}
-	}
-	return out
-}

@@ -126,18 +126,29 @@ func End(status corev1.ContainerStatus) (end *corev1.ContainerStateTerminated, c
 // failed %s probe, will be restarted").
 func (s *Snapshot) KilledByProbe(pod *corev1.Pod, status corev1.ContainerStatus) (probe string, ev *corev1.Event, ok bool) {
 	end, _ := End(status)
-	ev, ok = s.LastEvent(pod, func(ev *corev1.Event) bool {
-		return strings.HasPrefix(ev.Message, "Container "+status.Name+" failed ") && strings.Contains(ev.Message, " probe, will be restarted")
-	}, "Killing")
+	ev, ok = s.LastEvent(pod, func(ev *corev1.Event) bool { return killMessage(ev.Message, status.Name) != "" }, "Killing")
 	if !ok {
 		return "", nil, false
 	}
-	probe = strings.TrimPrefix(ev.Message, "Container "+status.Name+" failed ")
-	probe, _, _ = strings.Cut(probe, " ")
+	probe = killMessage(ev.Message, status.Name)
 	if end != nil && end.FinishedAt.Sub(EventTime(ev)) > killWindow {
 		return "", nil, false
 	}
 	return probe, ev, true
+}
+
+// killMessage is the probe for which the kubelet says that it kills a container, or "".
+// Of a native sidecar it says "Init container x failed startup probe"
+// (k8s.io/kubernetes pkg/kubelet/kuberuntime/kuberuntime_container.go).
+func killMessage(message, container string) string {
+	for _, who := range []string{"Container ", "Init container "} {
+		if rest, ok := strings.CutPrefix(message, who+container+" failed "); ok {
+			if probe, _, ok := strings.Cut(rest, " probe"); ok {
+				return probe
+			}
+		}
+	}
+	return ""
 }
 
 // killWindow is how long after the kubelet decided to kill a container its end may come:

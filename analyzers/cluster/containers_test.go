@@ -89,6 +89,7 @@ func TestKilledByProbe(t *testing.T) {
 	}{
 		"liveness":          {killed(90*time.Second, "Container c failed liveness probe, will be restarted"), "liveness"},
 		"startup":           {killed(90*time.Second, "Container c failed startup probe, will be restarted"), "startup"},
+		"a sidecar":         {killed(90*time.Second, "Init container c failed startup probe"), "startup"},
 		"another container": {killed(90*time.Second, "Container cc failed liveness probe, will be restarted"), ""},
 		"an older kill":     {killed(time.Hour, "Container c failed liveness probe, will be restarted"), ""},
 		"a plain stop":      {killed(90*time.Second, "Stopping container c"), ""},

@@ -39,7 +39,7 @@ func (s *Snapshot) EndedByProbe(pod *corev1.Pod, status corev1.ContainerStatus) 
 		title := strings.ToUpper(p.name[:1]) + p.name[1:]
 		ev, ok := s.LastEvent(pod, func(ev *corev1.Event) bool {
 			if ev.Reason == "Killing" {
-				return ev.Message == "Container "+status.Name+" failed "+p.name+" probe, will be restarted"
+				return killMessage(ev.Message, status.Name) == p.name
 			}
 			d := end.FinishedAt.Sub(EventTime(ev))
 			return strings.HasSuffix(ev.InvolvedObject.FieldPath, "{"+status.Name+"}") && strings.HasPrefix(ev.Message, title+" probe ") && d < nearEnd && d > -nearEnd

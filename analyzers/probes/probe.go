@@ -94,6 +94,9 @@ func asks(p *corev1.Probe, c *corev1.Container) string {
 		if path == "" {
 			path = "/"
 		}
+		if p.HTTPGet.Host != "" { // not the pod's own address
+			on += " of host " + p.HTTPGet.Host
+		}
 		return "GET " + path + " on " + on
 	case p.TCPSocket != nil:
 		return "of TCP " + on

@@ -1,6 +1,7 @@
 package services
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,8 +73,9 @@ func leaving(s *cluster.Snapshot, svc *corev1.Service) bool {
 
 // reportEmpty is about a Service that matches workloads without pods.
 func reportEmpty(p *analyzers.Pass, svc *corev1.Service, matched []target) {
-	wanting := slices.DeleteFunc(matched, func(t target) bool { return t.wants == 0 })
+	wanting := slices.DeleteFunc(slices.Clone(matched), func(t target) bool { return t.wants == 0 })
 	if len(wanting) == 0 {
+		reportSwitched(p, svc, matched)
 		return
 	}
 	t := wanting[0]
@@ -91,6 +93,63 @@ func reportEmpty(p *analyzers.Pass, svc *corev1.Service, matched []target) {
 		CausedBy: []analyzers.Ref{t.ref},
 		Fixes:    []analyzers.Fix{{Why: "Show why the workload has no pods", Argv: p.Kubectl(svc.Namespace, "describe", t.ref.Short())}},
 	})
+}
+
+// reportSwitched is about a Service that was pointed at a workload scaled to zero while
+// the running twin, which differs in one label, gets no traffic from any Service: the
+// switch of a blue-green deployment came before the pods. A preview's Service that waits
+// for its version is none: the other version has a Service of its own.
+func reportSwitched(p *analyzers.Pass, svc *corev1.Service, empty []target) {
+	if len(svc.Spec.Selector) < 2 {
+		return
+	}
+	for _, t := range targets(p.Snapshot, svc.Namespace) {
+		key, one := onlyDifference(svc.Spec.Selector, t.labels)
+		if !one || t.wants == 0 || hasOtherService(p.Snapshot, svc, t) || !slices.ContainsFunc(p.PodsOf(t.object), cluster.PodReady) {
+			continue
+		}
+		data, _ := json.Marshal(map[string]any{"spec": map[string]any{"selector": map[string]string{key: t.labels[key]}}})
+		p.Report(analyzers.Finding{
+			Code:    noEndpoints,
+			Subject: cluster.RefOf(svc),
+			Summary: fmt.Sprintf("Selector %s=%s leads to %s %s, which is scaled to 0, while %s runs and no Service leads to it", key, svc.Spec.Selector[key], empty[0].ref.Kind, empty[0].ref.Name, t.ref.Name),
+			Evidence: []analyzers.Evidence{
+				{Source: cluster.RefOf(svc).String(), Path: "spec.selector", Quote: "selector: " + selectorText(svc)},
+				{Source: empty[0].ref.String(), Path: "spec.replicas", Quote: "replicas: 0"},
+				{Source: t.ref.String(), Path: "spec.template.metadata.labels", Quote: key + ": " + t.labels[key]},
+			},
+			Fixes: []analyzers.Fix{
+				{Why: "Lead the Service back to " + t.ref.Name, Argv: p.Kubectl(svc.Namespace, "patch", "service", svc.Name, "--type", "strategic", "-p", string(data)), Patch: &analyzers.Patch{Target: cluster.RefOf(svc), Data: data}},
+				{Why: "Or start the pods that it leads to", Argv: p.Kubectl(svc.Namespace, "scale", empty[0].ref.Short(), fmt.Sprintf("--replicas=%d", t.wants))},
+			},
+		})
+		return
+	}
+}
+
+// onlyDifference returns the one key in which labels differ from a selector.
+func onlyDifference(selector, labels map[string]string) (key string, one bool) {
+	for k, v := range selector {
+		have, ok := labels[k]
+		if ok && have == v {
+			continue
+		}
+		if !ok || key != "" {
+			return "", false
+		}
+		key = k
+	}
+	return key, key != ""
+}
+
+// hasOtherService reports whether another Service leads to the pods of a workload.
+func hasOtherService(s *cluster.Snapshot, svc *corev1.Service, t target) bool {
+	for other := range cluster.In[*corev1.Service](s, svc.Namespace) {
+		if other.Name != svc.Name && matches(other.Spec.Selector, t.labels) {
+			return true
+		}
+	}
+	return false
 }
 
 // refused reports whether the API server refuses to create the pods of a workload.

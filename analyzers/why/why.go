@@ -58,6 +58,9 @@ func Explain(s *cluster.Snapshot, o cluster.Object, r *report.Report) *Answer {
 	}
 	list := podsBehind(s, o)
 	a.Pods = len(list)
+	if wants, ok := cluster.Replicas(o); ok {
+		a.Pods = max(a.Pods, int(wants)) // those that were not created yet are missing too
+	}
 	for _, pod := range list {
 		if cluster.PodReady(pod) {
 			a.Ready++

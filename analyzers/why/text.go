@@ -56,11 +56,23 @@ func Text(w io.Writer, a *Answer, o report.Options) error {
 	}
 	changes(p, a)
 	if len(a.Diagnoses) == 0 {
-		p.Wrapped("", p.Good("No problem found with "+a.Object.String()))
+		p.Wrapped("", verdict(p, a))
 	}
 	p.Unchecked(a.Unchecked)
 	_, err := io.WriteString(w, p.String())
 	return err
+}
+
+// verdict is what is said when no diagnosis is about the object. One that is still on its
+// way is not well yet.
+func verdict(p *report.Page, a *Answer) string {
+	if a.Journey != nil {
+		if stage, ok := a.Journey.Stopped(); ok {
+			name := strings.ReplaceAll(stage.Name, "-", " ")
+			return p.Bold("No finding yet about "+a.Object.String()) + ": it is at " + name + " (" + words[stage.State] + ")"
+		}
+	}
+	return p.Good("No problem found with " + a.Object.String())
 }
 
 var marks = map[pods.State]string{

@@ -5,9 +5,24 @@ import (
 	"path/filepath"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubefathom/fathom/analyzers"
 	"github.com/kubefathom/fathom/analyzers/analysistest"
+	"github.com/kubefathom/fathom/analyzers/cluster"
 )
+
+// runs reports whether a pod that the finding is about has a node: what a new template
+// does to it the copy cannot show, so that a finding which is gone proves nothing.
+func runs(s *cluster.Snapshot, f analyzers.Finding) bool {
+	for _, ref := range f.Affected {
+		o, _ := s.Get(ref)
+		if pod, ok := o.(*corev1.Pod); ok && pod.Spec.NodeName != "" {
+			return true
+		}
+	}
+	return false
+}
 
 // TestPatchesMend applies each fix that is a patch to a copy of its fixture: the finding
 // that proposes it must be gone from nine in ten. In the others the patch is one step of
@@ -26,7 +41,7 @@ func TestPatchesMend(t *testing.T) {
 		}
 		for _, f := range analyzers.Run(context.Background(), s, Analyzers).Findings {
 			for _, fix := range f.Fixes {
-				if fix.Patch == nil {
+				if fix.Patch == nil || runs(s, f) && fix.Patch.Target.Is(f.Subject) {
 					continue
 				}
 				patches++

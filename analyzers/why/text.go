@@ -98,7 +98,7 @@ func writeJourney(p *report.Page, a *Answer) {
 		if s.Took > 0 {
 			took = short(s.Took)
 		}
-		text := strings.TrimSpace(words[s.State] + "  " + report.Clean(s.Detail))
+		text := strings.TrimSpace(words[s.State] + "  " + s.Detail)
 		label := fmt.Sprintf("  %s %s %7s  ", marks[s.State], name, took)
 		switch s.State {
 		case pods.Blocked:
@@ -139,7 +139,7 @@ func fits(p *report.Page, a *Answer, o report.Options) {
 		if reasons == "" {
 			reasons = "would fit"
 		}
-		p.Wrapped(fmt.Sprintf("  %-*s  ", width, report.Clean(f.Node)), report.Clean(reasons))
+		p.Wrapped(fmt.Sprintf("  %-*s  ", width, f.Node), reasons)
 	}
 	if rest := len(a.Nodes) - n; rest > 0 {
 		p.Line(p.Faint(fmt.Sprintf("  and %d more nodes", rest)))
@@ -157,7 +157,7 @@ func changes(p *report.Page, a *Answer) {
 	}
 	p.Wrapped("", fmt.Sprintf("Changed in revision %d since %d, %s", a.Changed.To.Number, a.Changed.From.Number, good))
 	for _, c := range a.Changed.Changes {
-		p.Wrapped("  ", report.Clean(c.String()))
+		p.Wrapped("  ", c.String())
 	}
 	p.Line("")
 }

@@ -70,7 +70,36 @@ func Explain(s *cluster.Snapshot, o cluster.Object, r *report.Report) *Answer {
 	if len(a.Diagnoses) > 0 {
 		a.Changed = changed(s, o)
 	}
+	a.clean()
 	return a
+}
+
+// clean makes all text of the cluster harmless, as in a report; the diagnoses are so
+// already.
+func (a *Answer) clean() {
+	a.Object = cleanRef(a.Object)
+	if a.Journey != nil {
+		a.Journey.Subject = cleanRef(a.Journey.Subject)
+		for i := range a.Journey.Stages {
+			a.Journey.Stages[i].Detail = report.Clean(a.Journey.Stages[i].Detail)
+		}
+	}
+	for i := range a.Nodes {
+		a.Nodes[i].Node = report.Clean(a.Nodes[i].Node)
+		for j := range a.Nodes[i].Reasons {
+			a.Nodes[i].Reasons[j] = report.Clean(a.Nodes[i].Reasons[j])
+		}
+	}
+	if a.Changed != nil {
+		a.Changed.From.Cause, a.Changed.To.Cause = report.Clean(a.Changed.From.Cause), report.Clean(a.Changed.To.Cause)
+		for i, c := range a.Changed.Changes {
+			a.Changed.Changes[i] = rollouts.Change{Path: report.Clean(c.Path), Old: report.Clean(c.Old), New: report.Clean(c.New)}
+		}
+	}
+}
+
+func cleanRef(r analyzers.Ref) analyzers.Ref {
+	return analyzers.Ref{APIVersion: report.Clean(r.APIVersion), Kind: report.Clean(r.Kind), Namespace: report.Clean(r.Namespace), Name: report.Clean(r.Name)}
 }
 
 // journey follows the worst pod. When all pods came to the end, or there are none, the

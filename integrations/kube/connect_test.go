@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -153,9 +152,6 @@ func TestNoRedirect(t *testing.T) {
 }
 
 func TestCredentialPlugin(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the plugin is a shell script")
-	}
 	server := kubetest.NewServer(t, shop()...)
 	collect := func(t *testing.T, ctx context.Context, script string) (*cluster.Snapshot, error, string) { //nolint:staticcheck // what was said comes last
 		path := filepath.Join(t.TempDir(), "plugin")

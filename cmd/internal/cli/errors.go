@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubefathom/fathom/analyzers/report"
 	"github.com/kubefathom/fathom/integrations/kube"
 	"github.com/kubefathom/fathom/integrations/manifests"
 )
@@ -92,7 +93,7 @@ func oneLine(s string) string {
 }
 
 func printError(s *Streams, err error) {
-	fmt.Fprintf(s.Err, "error: %s\n", err)
+	fmt.Fprintf(s.Err, "error: %s\n", report.Clean(err.Error())) // it may quote a hostile file
 	var (
 		hint   *hintError
 		unread *kube.Error
@@ -100,10 +101,10 @@ func printError(s *Streams, err error) {
 	)
 	switch {
 	case errors.As(err, &hint):
-		fmt.Fprintf(s.Err, "hint: %s\n", hint.hint)
+		fmt.Fprintf(s.Err, "hint: %s\n", report.Clean(hint.hint))
 	case errors.As(err, &unread) && unread.Hint != "":
-		fmt.Fprintf(s.Err, "hint: %s\n", unread.Hint)
+		fmt.Fprintf(s.Err, "hint: %s\n", report.Clean(unread.Hint))
 	case errors.As(err, &file) && file.Hint != "":
-		fmt.Fprintf(s.Err, "hint: %s\n", file.Hint)
+		fmt.Fprintf(s.Err, "hint: %s\n", report.Clean(file.Hint))
 	}
 }

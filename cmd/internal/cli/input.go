@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubefathom/fathom/analyzers/cluster"
+	"github.com/kubefathom/fathom/analyzers/report"
 	"github.com/kubefathom/fathom/integrations/kube"
 	"github.com/kubefathom/fathom/integrations/manifests"
 	"github.com/kubefathom/fathom/llm/redact"
@@ -111,5 +112,5 @@ func openCapture(path string) (*cluster.Snapshot, error) {
 
 // note says on standard error what a person should know and a program need not.
 func note(s *Streams, format string, args ...any) {
-	fmt.Fprintf(s.Err, "note: "+format+"\n", args...)
+	fmt.Fprintf(s.Err, "note: %s\n", report.Clean(fmt.Sprintf(format, args...)))
 }

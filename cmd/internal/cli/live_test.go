@@ -141,3 +141,22 @@ func TestPluginName(t *testing.T) {
 		t.Errorf("code %s\n%s", strconv.Itoa(code), &out)
 	}
 }
+
+// TestErrorsOfHostileFilesAreClean: an error that quotes a file must not carry a control
+// sequence from it to the terminal.
+func TestErrorsOfHostileFilesAreClean(t *testing.T) {
+	for name, text := range map[string]string{
+		"unknown kind":  "apiVersion: \"x/\\e[2Jv1\"\nkind: \"Thing\\e]0;owned\\a\\u202e\"\nmetadata: {name: a}\n",
+		"hostile name":  "apiVersion: v1\nkind: Pod\nmetadata: {name: \"a\\e[31mb\"}\n",
+		"hostile field": "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: \"\\e[2J\"\n",
+	} {
+		file := filepath.Join(t.TempDir(), "all.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errOut := run(t, "scan", "--from", file)
+		if code != exitUsage || !strings.Contains(errOut, "error: ") || strings.ContainsAny(out+errOut, "\x1b\a\u202e") {
+			t.Errorf("%s: code %d, out %q, err %q", name, code, out, errOut)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -77,7 +78,11 @@ func randomSnapshot(seed int64) *cluster.Snapshot {
 	for _, k := range cluster.Kinds() {
 		for range rnd.Intn(5) {
 			o := k.New()
-			f.Fill(o)
+			if u, ok := o.(*unstructured.Unstructured); ok {
+				u.Object["spec"], u.Object["status"] = randomTree(rnd, 5), randomTree(rnd, 5)
+			} else {
+				f.Fill(o)
+			}
 			o.SetName(pick("a", "b", "c"))
 			o.SetUID(types.UID(k.Kind + o.GetName()))
 			o.SetNamespace("")
@@ -107,6 +112,37 @@ func randomSnapshot(seed int64) *cluster.Snapshot {
 		b.AddLog(cluster.Log{Namespace: "a", Pod: pick("a", "b"), Container: container, Previous: rnd.Intn(2) == 0, Text: pick(words...) + "\n" + pick(words...)})
 	}
 	return b.Build()
+}
+
+// fields are names that checks read in objects of other projects.
+var fields = []string{
+	"spec", "status", "conditions", "type", "reason", "message", "name", "namespace", "kind", "group", "lastTransitionTime",
+	"parentRefs", "rules", "backendRefs", "listeners", "parents", "secretName", "issuerRef", "targetRef", "service", "state", "authorizations",
+}
+
+// randomTree is any JSON value, with field names that often mean something.
+func randomTree(rnd *rand.Rand, depth int) any {
+	switch n := rnd.Intn(8); {
+	case n == 0 || depth == 0:
+		return words[rnd.Intn(len(words))]
+	case n == 1:
+		return int64(rnd.Intn(70000) - 10)
+	case n == 2:
+		return rnd.Intn(2) == 0
+	case n == 3:
+		return nil
+	case n == 4:
+		var out []any
+		for range rnd.Intn(4) {
+			out = append(out, randomTree(rnd, depth-1))
+		}
+		return out
+	}
+	out := map[string]any{}
+	for range rnd.Intn(6) {
+		out[fields[rnd.Intn(len(fields))]] = randomTree(rnd, depth-1)
+	}
+	return out
 }
 
 // namePod gives containers and their statuses the same few names.

@@ -24,6 +24,7 @@ type fixture struct {
 	access  []cluster.Access
 	objects []cluster.Object
 	logs    []cluster.Log
+	health  []cluster.Health
 	wants   []want
 }
 
@@ -39,6 +40,7 @@ type want struct {
 type settings struct {
 	Now        metav1.Time      `json:"now"`
 	Context    string           `json:"context"`
+	Version    string           `json:"version"`    // of the API server
 	Namespaces []string         `json:"namespaces"` // the scope; empty means all
 	Access     []cluster.Access `json:"access"`     // replaces "complete" for these kinds
 }
@@ -142,15 +144,21 @@ func (f *fixture) addOwn(kind string, data []byte) error {
 			return err
 		}
 		f.logs = append(f.logs, l)
+	case "Health":
+		var h cluster.Health
+		if err := json.Unmarshal(data, &h); err != nil {
+			return err
+		}
+		f.health = append(f.health, h)
 	case "Snapshot":
 		var s settings
 		if err := json.Unmarshal(data, &s); err != nil {
 			return err
 		}
-		f.info = cluster.Info{Context: s.Context, CapturedAt: s.Now.Time, Namespaces: s.Namespaces}
+		f.info = cluster.Info{Context: s.Context, Version: s.Version, CapturedAt: s.Now.Time, Namespaces: s.Namespaces}
 		f.access = s.Access
 	default:
-		return errors.New("fathom/v1 has the kinds Snapshot and Log")
+		return errors.New("fathom/v1 has the kinds Snapshot, Log and Health")
 	}
 	return nil
 }
@@ -207,6 +215,9 @@ func (f *fixture) snapshot(order []int, change func(cluster.Object)) *cluster.Sn
 	}
 	for _, l := range f.logs {
 		b.AddLog(l)
+	}
+	for _, h := range f.health {
+		b.AddHealth(h)
 	}
 	said := map[string]bool{}
 	for _, a := range f.access {

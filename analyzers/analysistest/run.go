@@ -14,9 +14,10 @@
 //
 // Expectations are matched both ways: a finding that no comment expects fails too, so
 // every object without a comment is a case that must stay silent, and each file with an
-// expectation must hold such an object of the same kind. Two documents of Fathom's own
-// exist, apiVersion fathom/v1: Snapshot (now, context, namespaces, access) and Log
-// (namespace, pod, container, previous, text). UIDs may be left out.
+// expectation must hold such an object of the same kind. Three documents of Fathom's own
+// exist, apiVersion fathom/v1: Snapshot (now, context, version, namespaces, access), Log
+// (namespace, pod, container, previous, text) and Health (path, status, text, why). UIDs
+// may be left out.
 //
 // On each file the harness also checks that a second run and a run over shuffled objects
 // give the same findings, that objects without status do not break the analyzer, that
@@ -36,6 +37,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubefathom/fathom/analyzers"
@@ -200,6 +202,10 @@ func mustHaveSilent(t TB, f *fixture) {
 }
 
 func stripStatus(o cluster.Object) {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		delete(u.Object, "status")
+		return
+	}
 	if status := reflect.ValueOf(o).Elem().FieldByName("Status"); status.IsValid() {
 		status.SetZero()
 	}

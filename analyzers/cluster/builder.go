@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -30,6 +31,7 @@ type Builder struct {
 	objects map[schema.GroupKind][]Object
 	access  map[schema.GroupKind][]Access
 	logs    map[containerKey]Log
+	health  []Health
 }
 
 // NewBuilder returns an empty Builder.
@@ -56,7 +58,9 @@ func (b *Builder) Add(objects ...Object) {
 		if !ok {
 			continue
 		}
-		o.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+		if !k.Custom() { // those keep the version that they were read in
+			o.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+		}
 		Trim(o)
 		b.objects[k.GroupKind()] = append(b.objects[k.GroupKind()], o)
 	}
@@ -87,7 +91,14 @@ func (b *Builder) Build() *Snapshot {
 	s := &Snapshot{
 		info: b.Info, objects: map[schema.GroupKind][]Object{}, access: map[schema.GroupKind][]Access{},
 		logs: map[containerKey]Log{}, byName: map[objectKey]Object{}, lazy: newIndexes(), derived: newDerived(),
+		health: slices.Clone(b.health),
 	}
+	for i := range s.health {
+		if b.Redactor != nil {
+			s.health[i].Text = b.Redactor.Text(s.health[i].Text)
+		}
+	}
+	slices.SortFunc(s.health, func(x, y Health) int { return cmp.Compare(x.Path, y.Path) })
 	s.info.Namespaces = slices.Clone(b.Info.Namespaces)
 	slices.Sort(s.info.Namespaces)
 	for _, k := range kinds {
@@ -122,6 +133,10 @@ func (b *Builder) Build() *Snapshot {
 
 func kindFor(o Object) (Kind, bool) {
 	k, ok := kindOf[typeOf(o)]
+	if u, custom := o.(*unstructured.Unstructured); custom {
+		k, ok = kindByGK[u.GroupVersionKind().GroupKind()]
+		ok = ok && k.Custom()
+	}
 	return k, ok
 }
 

@@ -28,6 +28,7 @@ type captureHeader struct {
 	Version int      `json:"version"`
 	Info    Info     `json:"info"`
 	Access  []Access `json:"access"`
+	Health  []Health `json:"health,omitempty"`
 }
 
 type captureLine struct {
@@ -49,7 +50,7 @@ func WriteCapture(w io.Writer, s *Snapshot) error {
 	}
 	enc := json.NewEncoder(z)
 	enc.SetEscapeHTML(false)
-	header := captureHeader{Format: captureFormat, Version: captureVersion, Info: s.info}
+	header := captureHeader{Format: captureFormat, Version: captureVersion, Info: s.info, Health: s.health}
 	var end captureEnd
 	for _, k := range kinds {
 		for _, a := range s.access[k.GroupKind()] {
@@ -107,6 +108,9 @@ func ReadCapture(r io.Reader) (*Snapshot, error) {
 	}
 	b := NewBuilder(header.Info)
 	b.AddAccess(header.Access...)
+	for _, h := range header.Health {
+		b.AddHealth(h)
+	}
 	for n := 2; ; n++ {
 		line, err := readLine(in)
 		if err != nil {

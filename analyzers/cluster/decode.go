@@ -19,7 +19,8 @@ func DecodeObject(data []byte) (Object, error) {
 		return nil, fmt.Errorf("read apiVersion and kind: %w", err)
 	}
 	k, ok := kindByGK[tm.GroupVersionKind().GroupKind()]
-	if !ok || k.Version != tm.GroupVersionKind().Version {
+	version := tm.GroupVersionKind().Version
+	if !ok || version != k.Version && !slices.Contains(k.Versions, version) {
 		return nil, nil
 	}
 	o := k.New()
@@ -31,7 +32,7 @@ func DecodeObject(data []byte) (Object, error) {
 			return nil, err
 		}
 	}
-	o.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+	o.GetObjectKind().SetGroupVersionKind(tm.GroupVersionKind())
 	if !k.Namespaced {
 		o.SetNamespace("")
 	}

@@ -8,13 +8,17 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -24,7 +28,14 @@ type Kind struct {
 	Resource   string
 	Namespaced bool
 	New        func() Object
+	// Versions are those that the checks can read of a kind that is no built-in one of
+	// Kubernetes, the best first; a server may have any of them, or none. Its objects are
+	// *unstructured.Unstructured, to be read with As.
+	Versions []string
 }
+
+// Custom reports whether the kind comes from another project than Kubernetes itself.
+func (k Kind) Custom() bool { return len(k.Versions) > 0 }
 
 // GVR is the resource as a client names it.
 func (k Kind) GVR() schema.GroupVersionResource {
@@ -63,6 +74,15 @@ var (
 	RuntimeClasses         = schema.GroupKind{Group: "node.k8s.io", Kind: "RuntimeClass"}
 	ValidatingWebhooks     = schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration"}
 	MutatingWebhooks       = schema.GroupKind{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration"}
+	Roles                  = schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"}
+	RoleBindings           = schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}
+	ClusterRoles           = schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"}
+	ClusterRoleBindings    = schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}
+	VolumeAttachments      = schema.GroupKind{Group: "storage.k8s.io", Kind: "VolumeAttachment"}
+	CSIDrivers             = schema.GroupKind{Group: "storage.k8s.io", Kind: "CSIDriver"}
+	CSINodes               = schema.GroupKind{Group: "storage.k8s.io", Kind: "CSINode"}
+	Leases                 = schema.GroupKind{Group: "coordination.k8s.io", Kind: "Lease"}
+	SigningRequests        = schema.GroupKind{Group: "certificates.k8s.io", Kind: "CertificateSigningRequest"}
 )
 
 // kinds is the explicit table of what is collected, in the order of listing: the
@@ -98,6 +118,37 @@ var kinds = []Kind{
 	kind[nodev1.RuntimeClass](nodev1.SchemeGroupVersion, "runtimeclasses", false),
 	kind[admissionv1.ValidatingWebhookConfiguration](admissionv1.SchemeGroupVersion, "validatingwebhookconfigurations", false),
 	kind[admissionv1.MutatingWebhookConfiguration](admissionv1.SchemeGroupVersion, "mutatingwebhookconfigurations", false),
+	kind[rbacv1.Role](rbacv1.SchemeGroupVersion, "roles", true),
+	kind[rbacv1.RoleBinding](rbacv1.SchemeGroupVersion, "rolebindings", true),
+	kind[rbacv1.ClusterRole](rbacv1.SchemeGroupVersion, "clusterroles", false),
+	kind[rbacv1.ClusterRoleBinding](rbacv1.SchemeGroupVersion, "clusterrolebindings", false),
+	kind[storagev1.VolumeAttachment](storagev1.SchemeGroupVersion, "volumeattachments", false),
+	kind[storagev1.CSIDriver](storagev1.SchemeGroupVersion, "csidrivers", false),
+	kind[storagev1.CSINode](storagev1.SchemeGroupVersion, "csinodes", false),
+	kind[coordinationv1.Lease](coordinationv1.SchemeGroupVersion, "leases", true),
+	kind[certificatesv1.CertificateSigningRequest](certificatesv1.SchemeGroupVersion, "certificatesigningrequests", false),
+
+	custom(APIServices, "apiservices", false, "v1"),
+	custom(GatewayClasses, "gatewayclasses", false, "v1", "v1beta1"),
+	custom(Gateways, "gateways", true, "v1", "v1beta1"),
+	custom(HTTPRoutes, "httproutes", true, "v1", "v1beta1"),
+	custom(GRPCRoutes, "grpcroutes", true, "v1", "v1alpha2"),
+	custom(ReferenceGrants, "referencegrants", true, "v1", "v1beta1"),
+	custom(VerticalAutoscalers, "verticalpodautoscalers", true, "v1"),
+	custom(Certificates, "certificates", true, "v1"),
+	custom(CertificateRequests, "certificaterequests", true, "v1"),
+	custom(Issuers, "issuers", true, "v1"),
+	custom(ClusterIssuers, "clusterissuers", false, "v1"),
+	custom(Orders, "orders", true, "v1"),
+	custom(Challenges, "challenges", true, "v1"),
+	custom(CiliumPolicies, "ciliumnetworkpolicies", true, "v2"),
+	custom(CiliumClusterPolicies, "ciliumclusterwidenetworkpolicies", false, "v2"),
+	custom(CalicoPolicies, "networkpolicies", true, "v1"),
+	custom(CalicoGlobalPolicies, "globalnetworkpolicies", false, "v1"),
+	custom(AdminPolicies, "adminnetworkpolicies", false, "v1alpha1"),
+	custom(BaselinePolicies, "baselineadminnetworkpolicies", false, "v1alpha1"),
+	custom(ClusterPolicies, "clusternetworkpolicies", false, "v1alpha2"),
+	custom(ScaledObjects, "scaledobjects", true, "v1alpha1"),
 }
 
 var (
@@ -107,7 +158,9 @@ var (
 
 func init() {
 	for _, k := range kinds {
-		kindOf[reflect.TypeOf(k.New())] = k
+		if !k.Custom() {
+			kindOf[reflect.TypeOf(k.New())] = k
+		}
 		kindByGK[k.GroupKind()] = k
 	}
 }
@@ -118,6 +171,15 @@ func kind[T any, P interface {
 }](gv schema.GroupVersion, resource string, namespaced bool) Kind {
 	name := reflect.TypeFor[T]().Name()
 	return Kind{GroupVersionKind: gv.WithKind(name), Resource: resource, Namespaced: namespaced, New: func() Object { return P(new(T)) }}
+}
+
+func custom(gk schema.GroupKind, resource string, namespaced bool, versions ...string) Kind {
+	gvk := gk.WithVersion(versions[0])
+	return Kind{GroupVersionKind: gvk, Resource: resource, Namespaced: namespaced, Versions: versions, New: func() Object {
+		o := &unstructured.Unstructured{}
+		o.SetGroupVersionKind(gvk)
+		return o
+	}}
 }
 
 // Kinds returns the table of the kinds that a Snapshot can hold.
@@ -135,7 +197,9 @@ var shortNames = map[string]string{
 	"pvc": "PersistentVolumeClaim", "pv": "PersistentVolume", "sa": "ServiceAccount", "quota": "ResourceQuota",
 	"limits": "LimitRange", "deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet",
 	"cj": "CronJob", "hpa": "HorizontalPodAutoscaler", "pdb": "PodDisruptionBudget", "ing": "Ingress",
-	"netpol": "NetworkPolicy", "sc": "StorageClass", "pc": "PriorityClass",
+	"netpol": "NetworkPolicy", "sc": "StorageClass", "pc": "PriorityClass", "csr": "CertificateSigningRequest",
+	"gtw": "Gateway", "gc": "GatewayClass", "vpa": "VerticalPodAutoscaler", "cert": "Certificate", "cnp": "CiliumNetworkPolicy",
+	"so": "ScaledObject",
 }
 
 // KindNamed finds a kind as people type it: "deploy", "deployments", "Deployment",

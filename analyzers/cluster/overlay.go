@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
@@ -44,6 +45,13 @@ func patched(o Object, patch []byte) (Object, error) {
 	k, ok := kindFor(o)
 	if !ok {
 		return nil, fmt.Errorf("kind %T is not in the table of kinds", o)
+	}
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		var change map[string]any
+		if err := json.Unmarshal(patch, &change); err != nil {
+			return nil, err
+		}
+		return &unstructured.Unstructured{Object: mergePatch(u.DeepCopy().Object, change).(map[string]any)}, nil
 	}
 	before, err := json.Marshal(o)
 	if err != nil {

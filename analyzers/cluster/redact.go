@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // redactObject masks secrets in every field of o that holds text of people or programs.
@@ -39,10 +40,34 @@ func redactObject(r Redactor, o Object) {
 			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
 		}
 	}
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		for _, k := range []string{"spec", "status", "data"} {
+			if v, ok := u.Object[k]; ok {
+				u.Object[k] = redactTree(r, k, v)
+			}
+		}
+	}
 	if t, ok := Template(o); ok {
 		redactMap(r, t.Annotations)
 		redactPodSpec(r, &t.Spec)
 	}
+}
+
+// redactTree masks every text in a tree of another project's fields, whatever they mean.
+func redactTree(r Redactor, name string, v any) any {
+	switch v := v.(type) {
+	case string:
+		return r.Value(name, v)
+	case []any:
+		for i := range v {
+			v[i] = redactTree(r, name, v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = redactTree(r, k, v[k])
+		}
+	}
+	return v
 }
 
 // redactRevision masks the pod template inside a ControllerRevision. Data of another

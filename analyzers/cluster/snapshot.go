@@ -38,6 +38,7 @@ type Snapshot struct {
 	objects map[schema.GroupKind][]Object // sorted by namespace, then name
 	access  map[schema.GroupKind][]Access
 	logs    map[containerKey]Log
+	health  []Health
 	byName  map[objectKey]Object
 	lazy    *indexes               // of the objects, shared by views of another scope
 	derived *derived               // of this view

@@ -74,6 +74,7 @@ func Collect(ctx context.Context, opts Options) (*cluster.Snapshot, Stats, error
 	if err := r.namespacesExist(limited); err != nil {
 		return nil, r.stats(), err
 	}
+	r.discover(limited)
 	if err := r.lists(limited); err != nil {
 		return nil, r.stats(), err
 	}
@@ -93,10 +94,12 @@ type reading struct {
 	other    tally // requests that are neither lists nor logs
 	extra    []cluster.Object
 	listings []*listing
-	access   []cluster.Access
+	access   []cluster.Access // of each listing
+	unserved []cluster.Access // of the kinds that were not asked for, as the server has none
 	logs     LogStats
 	logTally tally
 	notes    []string
+	groups   map[string][]string // API group -> versions that the server has; nil when unknown
 
 	mu       sync.Mutex // guards what follows and the calls of opts.Progress
 	answered bool       // some list was
@@ -111,6 +114,15 @@ func (r *reading) lists(limited context.Context) error {
 	r.giveUp = giveUp
 	var tasks []func() []*listing
 	for _, k := range cluster.Kinds() {
+		k, ok, why := r.readable(k)
+		if !ok {
+			a := cluster.Access{Group: k.Group, Kind: k.Kind, State: cluster.NotServed}
+			if why != "" {
+				a.State, a.Why, a.Hint = cluster.Failed, why, r.kubectl("api-resources", "--api-group", k.Group)
+			}
+			r.unserved = append(r.unserved, a)
+			continue
+		}
 		switch {
 		case !k.Namespaced:
 			tasks = append(tasks, func() []*listing { return []*listing{r.one(ctx, k, "")} })
@@ -169,6 +181,7 @@ func (r *reading) snapshot(ctx context.Context) *cluster.Snapshot {
 		l.read, l.objects = len(l.objects), nil
 	}
 	b.AddAccess(r.access...)
+	b.AddAccess(r.unserved...)
 	if !r.opts.NoLogs && ctx.Err() == nil {
 		r.addLogs(ctx, b)
 	}

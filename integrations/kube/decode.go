@@ -8,7 +8,9 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/kubefathom/fathom/analyzers/cluster"
 )
@@ -196,6 +198,15 @@ func decodeItem(k cluster.Kind, decode func(into any) error) (cluster.Object, er
 			return nil, err
 		}
 		secret.ObjectMeta = meta.ObjectMeta
+	} else if u, ok := o.(*unstructured.Unstructured); ok {
+		var raw json.RawMessage
+		if err := decode(&raw); err != nil {
+			return nil, err
+		}
+		if err := utiljson.Unmarshal(raw, &u.Object); err != nil {
+			return nil, err
+		}
+		u.SetGroupVersionKind(k.GroupVersionKind) // the items of a list may come without
 	} else if err := decode(o); err != nil {
 		return nil, err
 	}
@@ -205,6 +216,9 @@ func decodeItem(k cluster.Kind, decode func(into any) error) (cluster.Object, er
 
 // accept is the Accept header for a list of k.
 func accept(k cluster.Kind) string {
+	if k.Custom() { // the server has no protobuf for them
+		return "application/json"
+	}
 	if k.GroupKind() == cluster.Secrets {
 		const as = ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 		return protobuf + as + ",application/json" + as

@@ -35,6 +35,7 @@ type logWant struct {
 	container string
 	previous  bool
 	rank      int
+	lines     int // the last ones to ask for; 0 means logLines
 }
 
 // wantedLogs chooses the logs to read: for each workload with containers that fail or

@@ -95,7 +95,9 @@ type reading struct {
 	extra    []cluster.Object
 	listings []*listing
 	access   []cluster.Access // of each listing
-	unserved []cluster.Access // of the kinds that were not asked for, as the server has none
+	around   []*listing       // beside the scope
+	unlisted []cluster.Access // of what is in no listing: kinds that the server has not, and the surroundings
+	heard    cluster.Health
 	logs     LogStats
 	logTally tally
 	notes    []string
@@ -120,7 +122,7 @@ func (r *reading) lists(limited context.Context) error {
 			if why != "" {
 				a.State, a.Why, a.Hint = cluster.Failed, why, r.kubectl("api-resources", "--api-group", k.Group)
 			}
-			r.unserved = append(r.unserved, a)
+			r.unlisted = append(r.unlisted, a)
 			continue
 		}
 		switch {
@@ -137,6 +139,10 @@ func (r *reading) lists(limited context.Context) error {
 	results := make([][]*listing, len(tasks))
 	var g errgroup.Group
 	g.SetLimit(parallel)
+	g.Go(func() error {
+		r.heard = r.health(ctx)
+		return nil
+	})
 	for i, task := range tasks {
 		g.Go(func() error {
 			results[i] = task()
@@ -147,9 +153,13 @@ func (r *reading) lists(limited context.Context) error {
 	r.listings = slices.Concat(results...)
 	if len(r.scope) == 0 {
 		r.narrow()
-	} else if r.unscheduled() {
-		r.listings = append(r.listings, r.otherPods(ctx))
+	} else {
+		if r.unscheduled() {
+			r.listings = append(r.listings, r.otherPods(ctx))
+		}
+		r.surround(ctx)
 	}
+	r.secretTypes(ctx)
 	for _, l := range r.listings {
 		r.access = append(r.access, r.client.access(ctx, l))
 	}
@@ -159,7 +169,7 @@ func (r *reading) lists(limited context.Context) error {
 // one lists one kind. When none of the first lists is answered in time, the rest need not
 // be tried: an API server without its etcd answers /version at once and lists never.
 func (r *reading) one(ctx context.Context, k cluster.Kind, namespace string) *listing {
-	l := r.list(ctx, k, namespace, func(n int) { r.tell(k.Resource, n, false) })
+	l := r.list(ctx, k, namespace, nil, func(n int) { r.tell(k.Resource, n, false) })
 	r.tell(k.Resource, len(l.objects), true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,12 +186,13 @@ func (r *reading) one(ctx context.Context, k cluster.Kind, namespace string) *li
 func (r *reading) snapshot(ctx context.Context) *cluster.Snapshot {
 	b := cluster.NewBuilder(cluster.Info{Context: r.context, Version: r.version, CapturedAt: r.meter.now(), Namespaces: r.scope})
 	b.Add(r.extra...)
-	for _, l := range r.listings {
+	for _, l := range slices.Concat(r.around, r.listings) {
 		b.Add(l.objects...)
 		l.read, l.objects = len(l.objects), nil
 	}
+	b.AddHealth(r.heard)
 	b.AddAccess(r.access...)
-	b.AddAccess(r.unserved...)
+	b.AddAccess(r.unlisted...)
 	if !r.opts.NoLogs && ctx.Err() == nil {
 		r.addLogs(ctx, b)
 	}
@@ -191,7 +202,9 @@ func (r *reading) snapshot(ctx context.Context) *cluster.Snapshot {
 
 func (r *reading) addLogs(ctx context.Context, b *cluster.Builder) {
 	start := time.Now()
-	wants, owners, skipped := wantedLogs(b.Build())
+	s := b.Build()
+	wants, owners, skipped := wantedLogs(s)
+	wants = addInfraLogs(s, wants)
 	logs := r.readLogs(ctx, wants, &r.logTally, func(n int) { r.tell("logs", n, false) })
 	for _, l := range logs {
 		b.AddLog(l)
@@ -236,6 +249,10 @@ func (r *reading) stats() Stats {
 		out.Kinds = append(out.Kinds, k)
 		out.Requests += k.Requests
 		out.Bytes += k.Bytes
+	}
+	for _, l := range r.around {
+		out.Requests += int(l.tally.requests.Load())
+		out.Bytes += l.tally.bytes.Load()
 	}
 	out.Requests += out.Logs.Requests
 	out.Bytes += out.Logs.Bytes

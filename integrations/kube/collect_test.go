@@ -29,7 +29,7 @@ func TestCollect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range cluster.Kinds() {
+	for _, k := range cluster.Kinds() { // those of other projects are not served, and not asked for
 		if !s.Sees(k.GroupKind(), "shop") {
 			t.Errorf("%s: %+v", k.Kind, s.Access(k.GroupKind()))
 		}
@@ -51,16 +51,26 @@ func TestCollect(t *testing.T) {
 			}
 		}
 	}
-	// one list for each kind, and the version
-	if want := len(cluster.Kinds()) + 1; stats.Requests != want || len(server.Requests()) != want {
+	// one list for each kind, and the version, the API groups and the health
+	if want := builtIn() + 3; stats.Requests != want || len(server.Requests()) != want {
 		t.Errorf("%d requests, %d seen, want %d", stats.Requests, len(server.Requests()), want)
 	}
-	if stats.Bytes == 0 || len(stats.Kinds) != len(cluster.Kinds()) || stats.Kinds[0].Kind != "Pod" || stats.Kinds[0].Objects != 4 {
+	if stats.Bytes == 0 || len(stats.Kinds) != builtIn() || stats.Kinds[0].Kind != "Pod" || stats.Kinds[0].Objects != 4 {
 		t.Errorf("stats %+v", stats)
 	}
-	if len(done) != len(cluster.Kinds()) {
+	if len(done) != builtIn() {
 		t.Errorf("progress was done with %d resources: %q", len(done), done)
 	}
+}
+
+// builtIn counts the kinds that each API server is asked for.
+func builtIn() (n int) {
+	for _, k := range cluster.Kinds() {
+		if !k.Custom() {
+			n++
+		}
+	}
+	return n
 }
 
 func TestSecretsHaveNoData(t *testing.T) {
@@ -264,9 +274,9 @@ func TestUnreadable(t *testing.T) {
 	}{
 		"unauthorized":        {[]*kubetest.Fault{kubetest.Unauthorized(kubetest.All)}, Unauthorized, "does not accept the credentials", "kubectl auth whoami", 2},
 		"login page":          {[]*kubetest.Fault{kubetest.Answer(kubetest.All, 200, "text/html", "<html>")}, Unreachable, "not as Kubernetes does", "kubectl config view", 1},
-		"another web server":  {[]*kubetest.Fault{kubetest.NotServed(kubetest.All)}, Unreachable, "not as Kubernetes does", "kubectl config view", len(cluster.Kinds()) + 1},
+		"another web server":  {[]*kubetest.Fault{kubetest.NotServed(kubetest.All)}, Unreachable, "not as Kubernetes does", "kubectl config view", len(cluster.Kinds()) + 3},
 		"hangs":               {[]*kubetest.Fault{kubetest.Hang(kubetest.All)}, Unreachable, "does not answer in time", "kubectl cluster-info", 1},
-		"lists hang":          {[]*kubetest.Fault{kubetest.Hang(func(r kubetest.Request) bool { return r.Resource != "" })}, Unreachable, "answers no list in time", "kubectl get --raw '/readyz?verbose'", 1 + 2*parallel},
+		"lists hang":          {[]*kubetest.Fault{kubetest.Hang(func(r kubetest.Request) bool { return r.Resource != "" })}, Unreachable, "answers no list in time", "kubectl get --raw '/readyz?verbose'", 3 + 2*parallel},
 		"may not impersonate": {[]*kubetest.Fault{kubetest.Answer(kubetest.All, 403, "application/json", `{"kind":"Status","code":403,"reason":"Forbidden","message":"users \"x\" is forbidden: User \"dev\" cannot impersonate resource \"users\""}`)}, Unauthorized, "cannot impersonate", "--as", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -323,7 +333,7 @@ func TestInterrupted(t *testing.T) {
 	server.Fail(kubetest.Hang(kubetest.List("secrets")))
 	ctx, cancel := context.WithCancel(t.Context())
 	opts := optionsFor(server)
-	left := len(cluster.Kinds()) - 1
+	left := builtIn() - 1
 	opts.Progress = func(p Progress) {
 		if p.Done {
 			if left--; left == 0 {

@@ -124,3 +124,14 @@ func plain(s string) string {
 	}
 	return s
 }
+
+// lines is plain for a text of several lines.
+func lines(b []byte) string {
+	var out []string
+	for l := range strings.SplitSeq(string(b), "\n") {
+		if l = plain(l); l != "" {
+			out = append(out, l)
+		}
+	}
+	return strings.Join(out, "\n")
+}

@@ -22,7 +22,7 @@ func (r *reading) greet(ctx context.Context) error {
 	_, err := r.get(ctx, r.path("version"), nil, "application/json", &buf)
 	if apierrors.IsUnauthorized(err) {
 		pods, _ := cluster.KindFor(cluster.Pods)
-		if _, err = r.page(ctx, pods, "", 1, "", newSharer()); apierrors.IsUnauthorized(err) {
+		if _, err = r.page(ctx, pods, "", nil, 1, "", newSharer()); apierrors.IsUnauthorized(err) {
 			return r.unauthorized(err)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strconv"
 	"time"
@@ -33,8 +34,9 @@ type listing struct {
 	took      time.Duration
 }
 
-// list reads a kind page by page. What was read before an error stays.
-func (c *client) list(ctx context.Context, k cluster.Kind, namespace string, progress func(objects int)) *listing {
+// list reads a kind page by page, or only the objects that a selector names. What was
+// read before an error stays.
+func (c *client) list(ctx context.Context, k cluster.Kind, namespace string, only url.Values, progress func(objects int)) *listing {
 	l := &listing{kind: k, namespace: namespace}
 	start := time.Now()
 	defer func() { l.took = time.Since(start) }()
@@ -46,7 +48,7 @@ func (c *client) list(ctx context.Context, k cluster.Kind, namespace string, pro
 	next, parts := "", newSharer()
 	restarted := false
 	for {
-		p, err := c.page(ctx, k, namespace, size, next, parts)
+		p, err := c.page(ctx, k, namespace, only, size, next, parts)
 		switch {
 		case err == nil:
 		case next == "" || restarted || !apierrors.IsResourceExpired(err):
@@ -86,8 +88,9 @@ func continueToken(err error) string {
 	return ""
 }
 
-func (c *client) page(ctx context.Context, k cluster.Kind, namespace string, size int, next string, parts *sharer) (page, error) {
+func (c *client) page(ctx context.Context, k cluster.Kind, namespace string, only url.Values, size int, next string, parts *sharer) (page, error) {
 	query := url.Values{}
+	maps.Copy(query, only)
 	if size > 0 {
 		query.Set("limit", strconv.Itoa(size))
 	}

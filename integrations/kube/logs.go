@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -58,7 +59,7 @@ func (c *client) readLogs(ctx context.Context, wants []logWant, count *tally, pr
 			defer mu.Unlock()
 			switch {
 			case err == nil:
-				out[i].Text, out[i].Truncated, out[i].Why = tail(text)
+				out[i].Text, out[i].Truncated, out[i].Why = tail(text, w.last())
 			case ctx.Err() != nil:
 				out[i].Why = "there was no time left to read it"
 			case apierrors.IsForbidden(err):
@@ -79,10 +80,12 @@ func (c *client) readLogs(ctx context.Context, wants []logWant, count *tally, pr
 	return out
 }
 
+func (w logWant) last() int { return cmp.Or(w.lines, logLines) }
+
 func (c *client) log(ctx context.Context, w logWant) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
-	query := url.Values{"container": {w.container}, "tailLines": {strconv.Itoa(logLines)}, "limitBytes": {strconv.Itoa(logLimitBytes)}}
+	query := url.Values{"container": {w.container}, "tailLines": {strconv.Itoa(w.last())}, "limitBytes": {strconv.Itoa(logLimitBytes)}}
 	if w.previous {
 		query.Set("previous", "true")
 	}
@@ -93,14 +96,14 @@ func (c *client) log(ctx context.Context, w logWant) (string, error) {
 }
 
 // tail is the end of a log, from a line's beginning.
-func tail(text string) (kept string, cut bool, why string) {
+func tail(text string, lines int) (kept string, cut bool, why string) {
 	for _, g := range gone {
 		if strings.HasPrefix(text, g) && strings.Count(strings.TrimSpace(text), "\n") == 0 {
 			return "", false, plain(text)
 		}
 	}
 	text = strings.ToValidUTF8(text, "\uFFFD")
-	cut = strings.Count(text, "\n") >= logLines
+	cut = strings.Count(text, "\n") >= lines
 	if len(text) > maxLog {
 		text, cut = text[len(text)-maxLog:], true
 		if i := strings.IndexByte(text, '\n'); i >= 0 && i < len(text)-1 {

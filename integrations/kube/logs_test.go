@@ -130,7 +130,7 @@ func TestTail(t *testing.T) {
 		"quoting it": {"failed to try resolving symlinks in path /x\nand went on\n", "failed to try resolving symlinks in path /x\nand went on\n", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, cut, why := tail(tc.text)
+			got, cut, why := tail(tc.text, logLines)
 			if got != tc.want || cut != tc.cut || !strings.HasPrefix(why, tc.why) || (why == "") != (tc.why == "") {
 				t.Errorf("%d bytes, cut %v, why %q; want %d bytes, cut %v", len(got), cut, why, len(tc.want), tc.cut)
 			}

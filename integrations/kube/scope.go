@@ -38,7 +38,7 @@ func (r *reading) namespacesExist(ctx context.Context) error {
 		e.Message = fmt.Sprintf("namespaces %s not found", strings.Join(missing, ", "))
 	}
 	var names []string
-	for _, o := range r.list(ctx, kind, "", func(int) {}).objects {
+	for _, o := range r.list(ctx, kind, "", nil, func(int) {}).objects {
 		names = append(names, o.GetName())
 	}
 	if len(names) == 0 {

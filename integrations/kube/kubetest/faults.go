@@ -206,7 +206,7 @@ func parse(r *http.Request) Request {
 	case len(parts) > 2 && parts[0] == "api" && parts[1] == "v1":
 		parts = parts[2:]
 	case len(parts) > 3 && parts[0] == "apis":
-		req.Group, parts = parts[1], parts[3:]
+		req.Group, req.Version, parts = parts[1], parts[2], parts[3:]
 	default:
 		return req
 	}

@@ -25,15 +25,19 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -66,6 +70,7 @@ func init() {
 	for _, add := range []func(*runtime.Scheme) error{
 		admissionv1.AddToScheme, appsv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme,
 		discoveryv1.AddToScheme, networkingv1.AddToScheme, nodev1.AddToScheme, policyv1.AddToScheme, schedulingv1.AddToScheme, storagev1.AddToScheme,
+		rbacv1.AddToScheme, coordinationv1.AddToScheme, certificatesv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err)
@@ -99,6 +104,7 @@ type Request struct {
 	Accept      string
 	Header      http.Header
 	Group       string
+	Version     string
 	Resource    string // "pods"; empty for /version and whatever is no resource
 	Namespace   string
 	Name        string
@@ -142,15 +148,23 @@ func (s *Server) Add(objects ...runtime.Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range objects {
-		gvks, _, err := scheme.ObjectKinds(o)
-		if err != nil {
-			s.t.Fatalf("kubetest: %v", err)
+		gvk := o.GetObjectKind().GroupVersionKind()
+		if _, custom := o.(*unstructured.Unstructured); !custom {
+			gvks, _, err := scheme.ObjectKinds(o)
+			if err != nil {
+				s.t.Fatalf("kubetest: %v", err)
+			}
+			gvk = gvks[0]
 		}
-		k, ok := cluster.KindFor(gvks[0].GroupKind())
+		k, ok := cluster.KindFor(gvk.GroupKind())
 		if !ok {
-			s.t.Fatalf("kubetest: %s is not in the table of kinds", gvks[0])
+			s.t.Fatalf("kubetest: %s is not in the table of kinds", gvk)
 		}
-		o.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+		if k.Custom() {
+			k.Version = gvk.Version
+		} else {
+			o.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+		}
 		list := append(slices.Clone(s.lists[k.GVR()]), o)
 		slices.SortStableFunc(list, func(a, b runtime.Object) int { return cmp.Compare(storageKey(a), storageKey(b)) })
 		s.lists[k.GVR()] = list
@@ -228,6 +242,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req Request) {
 	case req.Path == "/version":
 		w.Header().Set("Content-Type", jsonType)
 		fmt.Fprintf(w, `{"major":"1","minor":"37","gitVersion":%q}`, Version)
+	case req.Path == "/readyz":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "[+]ping ok\n[+]etcd ok\nreadyz check passed\n")
+	case req.Path == "/apis":
+		s.groups(w)
 	case req.Subresource == "log":
 		s.log(w, req)
 	case req.Resource == "":
@@ -237,6 +256,37 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, req Request) {
 	default:
 		s.list(w, r, req)
 	}
+}
+
+// groups lists the API groups: those of Kubernetes, and those of other projects of which
+// objects were added.
+func (s *Server) groups(w http.ResponseWriter) {
+	list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIGroupList"}}
+	add := func(group, version string) {
+		i := slices.IndexFunc(list.Groups, func(g metav1.APIGroup) bool { return g.Name == group })
+		if i < 0 {
+			i = len(list.Groups)
+			list.Groups = append(list.Groups, metav1.APIGroup{Name: group})
+		}
+		v := metav1.GroupVersionForDiscovery{GroupVersion: group + "/" + version, Version: version}
+		if !slices.Contains(list.Groups[i].Versions, v) {
+			list.Groups[i].Versions = append(list.Groups[i].Versions, v)
+		}
+	}
+	for _, k := range cluster.Kinds() {
+		if k.Group != "" && !k.Custom() {
+			add(k.Group, k.Version)
+		}
+	}
+	s.mu.Lock()
+	for gvr := range s.lists {
+		if gvr.Group != "" {
+			add(gvr.Group, gvr.Version)
+		}
+	}
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", jsonType)
+	_ = json.NewEncoder(w).Encode(list)
 }
 
 // notFoundPage is the API server's answer to a path that it does not know.
@@ -319,11 +369,20 @@ func parseToken(s string) (t token) {
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request, req Request) {
 	k, ok := kindOf(req)
-	if !ok {
+	s.mu.Lock()
+	_, installed := s.lists[schema.GroupVersionResource{Group: req.Group, Version: req.Version, Resource: req.Resource}]
+	s.mu.Unlock()
+	if !ok || k.Custom() && !installed {
 		notFoundPage(w)
 		return
 	}
 	objects := s.objects(req)
+	if want, ok := strings.CutPrefix(req.Query.Get("fieldSelector"), "type="); ok {
+		objects = slices.DeleteFunc(objects, func(o runtime.Object) bool {
+			secret, ok := o.(*corev1.Secret)
+			return !ok || string(secret.Type) != want
+		})
+	}
 	from := parseToken(req.Query.Get("continue"))
 	objects = slices.DeleteFunc(objects, func(o runtime.Object) bool { return storageKey(o) < from.Start })
 	listMeta := metav1.ListMeta{ResourceVersion: "1000"}
@@ -341,6 +400,24 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, req Request) {
 			out.Items = append(out.Items, *meta.AsPartialObjectMetadata(m))
 		}
 		write(w, r, http.StatusOK, out)
+		return
+	}
+	if k.Custom() {
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion(req.Group + "/" + req.Version)
+		list.SetKind(k.Kind + "List")
+		list.SetContinue(listMeta.Continue)
+		for _, o := range objects {
+			item := *o.(*unstructured.Unstructured)
+			if k.GroupKind() == cluster.APIServices { // as a list of a built-in kind is
+				item = *item.DeepCopy()
+				delete(item.Object, "kind")
+				delete(item.Object, "apiVersion")
+			}
+			list.Items = append(list.Items, item)
+		}
+		w.Header().Set("Content-Type", jsonType)
+		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": list.GetAPIVersion(), "kind": list.GetKind(), "metadata": listMeta, "items": rawItems(list)})
 		return
 	}
 	list, err := scheme.New(k.GroupVersion().WithKind(k.Kind + "List"))
@@ -366,6 +443,14 @@ func kindOf(req Request) (cluster.Kind, bool) {
 		}
 	}
 	return cluster.Kind{}, false
+}
+
+func rawItems(list *unstructured.UnstructuredList) []map[string]any {
+	out := []map[string]any{}
+	for _, item := range list.Items {
+		out = append(out, item.Object)
+	}
+	return out
 }
 
 // storageKey orders objects as etcd does.

@@ -29,6 +29,11 @@ func newChains(s *cluster.Snapshot, findings []analyzers.Finding) *chains {
 	for i, f := range c.findings {
 		v := c.g.node(f.Subject)
 		c.at[v] = append(c.at[v], i)
+		if f.Code.Role == analyzers.Cause {
+			for _, a := range f.Affected {
+				c.g.suffers(a, v)
+			}
+		}
 	}
 	c.parent = make([]int, len(c.findings))
 	c.children = make([][]int, len(c.findings))

@@ -1,11 +1,14 @@
 package diagnose
 
 import (
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubefathom/fathom/analyzers"
@@ -16,12 +19,13 @@ import (
 // objects near a finding are ever looked at.
 type graph struct {
 	s         *cluster.Snapshot
-	workloads map[string][]cluster.Object // by namespace
+	verdicts  map[analyzers.Ref][]analyzers.Ref // see suffers
+	workloads map[string][]cluster.Object       // by namespace
 	edges     map[analyzers.Ref][]analyzers.Ref
 }
 
 func newGraph(s *cluster.Snapshot) *graph {
-	return &graph{s: s, workloads: map[string][]cluster.Object{}, edges: map[analyzers.Ref][]analyzers.Ref{}}
+	return &graph{s: s, workloads: map[string][]cluster.Object{}, verdicts: map[analyzers.Ref][]analyzers.Ref{}, edges: map[analyzers.Ref][]analyzers.Ref{}}
 }
 
 // node is the vertex that stands for an object: that of its root owner.
@@ -46,6 +50,14 @@ func canonical(ref analyzers.Ref) analyzers.Ref {
 	return ref
 }
 
+// suffers adds an edge that no field of an object tells, only a check's verdict: a network
+// policy selects the server's pods, and those who suffer are its clients.
+func (g *graph) suffers(affected, from analyzers.Ref) {
+	if a, to := g.node(affected), g.node(from); a != to {
+		g.verdicts[a] = append(g.verdicts[a], to)
+	}
+}
+
 // dependsOn returns the vertices that ref needs to work, in a stable order.
 func (g *graph) dependsOn(ref analyzers.Ref) []analyzers.Ref {
 	if out, ok := g.edges[ref]; ok {
@@ -62,6 +74,12 @@ func (g *graph) dependsOn(ref analyzers.Ref) []analyzers.Ref {
 	if o, ok := g.s.Get(ref); ok {
 		g.visit(o, add)
 	}
+	for _, maker := range makers(g.s, ref) {
+		add(maker)
+	}
+	for _, to := range g.verdicts[ref] {
+		add(to)
+	}
 	g.edges[ref] = out
 	return out
 }
@@ -71,6 +89,9 @@ func (g *graph) visit(o cluster.Object, add func(analyzers.Ref)) {
 	case *networkingv1.Ingress:
 		for _, name := range cluster.Backends(o) {
 			add(analyzers.Ref{APIVersion: "v1", Kind: "Service", Namespace: o.Namespace, Name: name})
+		}
+		for _, tls := range o.Spec.TLS {
+			add(analyzers.Ref{APIVersion: "v1", Kind: "Secret", Namespace: o.Namespace, Name: tls.SecretName})
 		}
 	case *corev1.Service:
 		if len(o.Spec.Selector) > 0 {
@@ -88,8 +109,31 @@ func (g *graph) visit(o cluster.Object, add func(analyzers.Ref)) {
 		if o.Spec.StorageClassName != nil {
 			add(analyzers.Ref{APIVersion: "storage.k8s.io/v1", Kind: "StorageClass", Name: *o.Spec.StorageClassName})
 		}
+	case *corev1.PersistentVolume:
+		add(analyzers.Ref{APIVersion: "storage.k8s.io/v1", Kind: "StorageClass", Name: o.Spec.StorageClassName})
+		if o.Spec.CSI != nil {
+			add(analyzers.Ref{APIVersion: "storage.k8s.io/v1", Kind: "CSIDriver", Name: o.Spec.CSI.Driver})
+		}
+	case *storagev1.StorageClass:
+		add(analyzers.Ref{APIVersion: "storage.k8s.io/v1", Kind: "CSIDriver", Name: o.Provisioner})
+	case *admissionv1.ValidatingWebhookConfiguration:
+		for _, w := range o.Webhooks {
+			addWebhook(w.ClientConfig, add)
+		}
+	case *admissionv1.MutatingWebhookConfiguration:
+		for _, w := range o.Webhooks {
+			addWebhook(w.ClientConfig, add)
+		}
+	case *unstructured.Unstructured:
+		visitCustom(o, add)
 	default:
 		g.visitPods(o, add)
+	}
+}
+
+func addWebhook(c admissionv1.WebhookClientConfig, add func(analyzers.Ref)) {
+	if c.Service != nil {
+		add(analyzers.Ref{APIVersion: "v1", Kind: "Service", Namespace: c.Service.Namespace, Name: c.Service.Name})
 	}
 }
 
@@ -106,6 +150,9 @@ func (g *graph) visitPods(o cluster.Object, add func(analyzers.Ref)) {
 		for _, v := range pod.Spec.Volumes {
 			if v.PersistentVolumeClaim != nil {
 				add(analyzers.Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName})
+			}
+			if v.Ephemeral != nil { // k8s.io/component-helpers storage/ephemeral, VolumeClaimName
+				add(analyzers.Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: pod.Namespace, Name: pod.Name + "-" + v.Name})
 			}
 		}
 	}

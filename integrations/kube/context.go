@@ -29,6 +29,9 @@ var systemPods = url.Values{"labelSelector": {"k8s-app in (kube-dns,coredns,metr
 var surroundings = []surrounding{
 	{"pods", systemNamespace, systemPods},
 	{"replicasets", systemNamespace, systemPods},
+	{"pods", systemNamespace, url.Values{"labelSelector": {"component in (etcd,kube-apiserver,kube-controller-manager,kube-scheduler,cloud-controller-manager)"}}},
+	{"leases", systemNamespace, url.Values{"fieldSelector": {"metadata.name=kube-controller-manager"}}},
+	{"leases", systemNamespace, url.Values{"fieldSelector": {"metadata.name=kube-scheduler"}}},
 	{"deployments", systemNamespace, nil},
 	{"daemonsets", systemNamespace, nil},
 	{"services", systemNamespace, nil},

@@ -3,10 +3,10 @@
 BIN := bin/fathom
 LINT := go tool -modfile=.ci/tools/go.mod golangci-lint
 
-.PHONY: help build test race lint gen verify eval check demo fuzz bench clean
+.PHONY: help build test lint gen verify eval check demo new-analyzer fuzz fuzz-long bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/fathom
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(BIN) ./cmd/fathom
@@ -33,8 +33,14 @@ eval: ## replay the recorded clusters and score the diagnoses
 
 check: lint verify test eval ## all that must pass before a commit
 
+new-analyzer: ## begin a check: NAME=area/fault [CODE=code-id]
+	@go run ./cmd/internal/newanalyzer $(NAME) $(CODE)
+
 fuzz: ## fuzz what parses, 30 s each (FUZZTIME=10m for more)
 	.ci/fuzz $(or $(FUZZTIME),30s)
+
+fuzz-long: ## run all checks over 1,000,000 random objects
+	go test ./analyzers/all -run TestRandomObjects -count=1 -v -timeout 2h -objects 1000000
 
 bench: ## benchmarks of the analysis
 	go test ./analyzers/... -run '^$$' -bench . -benchmem

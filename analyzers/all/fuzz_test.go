@@ -2,6 +2,7 @@ package all
 
 import (
 	"bytes"
+	"flag"
 	"math/rand"
 	"testing"
 	"time"
@@ -162,7 +163,7 @@ func namePod(pod *corev1.Pod, rnd *rand.Rand) {
 
 // checkSeed runs the whole way over one random Snapshot. A panic is the bug it looks
 // for, so analyzers run without the net that catches it.
-func checkSeed(t *testing.T, seed int64) {
+func checkSeed(t *testing.T, seed int64) (objects int) {
 	s := randomSnapshot(seed)
 	watch := seed%8 == 0 // writing all objects twice takes longer than the checks
 	var before []byte
@@ -179,6 +180,7 @@ func checkSeed(t *testing.T, seed int64) {
 	if watch && !bytes.Equal(before, written(t, s)) {
 		t.Errorf("seed %d: the snapshot was changed", seed)
 	}
+	return s.Count()
 }
 
 func written(t *testing.T, s *cluster.Snapshot) []byte {
@@ -190,16 +192,21 @@ func written(t *testing.T, s *cluster.Snapshot) []byte {
 	return b.Bytes()
 }
 
-// TestRandomObjects is the fixed part of FuzzAnalyzers for every run of the tests.
+var manyObjects = flag.Int("objects", 30_000, "how many random objects TestRandomObjects makes")
+
+// TestRandomObjects is the fixed part of FuzzAnalyzers for every run of the tests;
+// make fuzz-long runs it over more.
 func TestRandomObjects(t *testing.T) {
-	for seed := range int64(300) {
-		checkSeed(t, seed)
+	n := 0
+	for seed := int64(0); n < *manyObjects && !t.Failed(); seed++ {
+		n += checkSeed(t, seed)
 	}
+	t.Logf("%d objects", n)
 }
 
 // FuzzAnalyzers runs all analyzers over random objects; go test -fuzz goes on for as
 // long as it is given.
 func FuzzAnalyzers(f *testing.F) {
 	f.Add(int64(1))
-	f.Fuzz(checkSeed)
+	f.Fuzz(func(t *testing.T, seed int64) { checkSeed(t, seed) })
 }

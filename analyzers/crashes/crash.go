@@ -2,10 +2,8 @@ package crashes
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubefathom/fathom/analyzers"
@@ -28,7 +26,7 @@ type crash struct {
 func crashed(p *analyzers.Pass) []crash {
 	var out []crash
 	for pod := range cluster.Scoped[*corev1.Pod](p.Snapshot) {
-		if pod.DeletionTimestamp != nil || !stands(p.Snapshot, pod) {
+		if pod.DeletionTimestamp != nil || !p.Stands(pod) {
 			continue
 		}
 		for _, status := range cluster.ContainerStatuses(pod) {
@@ -66,73 +64,6 @@ func newCrash(s *cluster.Snapshot, pod *corev1.Pod, status corev1.ContainerStatu
 		c.end = &corev1.ContainerStateTerminated{ExitCode: -1}
 	}
 	return c
-}
-
-// stands reports whether a pod, if it has failed for good, still says how its workload is.
-// A failed pod that a ReplicaSet has replaced, one try of a Job that went on, and one that
-// the kubelet or the scheduler put an end to do not.
-func stands(s *cluster.Snapshot, pod *corev1.Pod) bool {
-	if pod.Status.Phase == corev1.PodSucceeded {
-		return false
-	}
-	if pod.Status.Phase != corev1.PodFailed {
-		return true
-	}
-	if pod.Status.Reason != "" { // Evicted, Terminated, UnexpectedAdmissionError, …
-		return false
-	}
-	if c := cluster.PodCondition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
-		return false
-	}
-	ref, owner, ok := s.Owner(pod)
-	switch {
-	case !ok:
-		return true
-	case ref.Kind != "Job":
-		return ref.GroupKind().Group != "apps" && ref.GroupKind().Group != "" && s.Since(failedAt(pod)) < staleFailure
-	case owner == nil:
-		return true
-	}
-	job, isJob := owner.(*batchv1.Job)
-	if !isJob || jobIs(job, batchv1.JobComplete) || jobIs(job, batchv1.JobSuspended) {
-		return false
-	}
-	for _, other := range s.PodsOf(job) {
-		if other != pod && other.CreationTimestamp.After(pod.CreationTimestamp.Time) && completionIndex(other) == completionIndex(pod) {
-			return false
-		}
-	}
-	// A later run of the same CronJob decides how it is.
-	if _, cron, ok := s.Owner(job); ok && cron != nil {
-		for _, o := range s.Owned(cron) {
-			if later, ok := o.(*batchv1.Job); ok && later.CreationTimestamp.After(job.CreationTimestamp.Time) && (jobIs(later, batchv1.JobComplete) || later.Status.Active == 0 && later.Status.Failed > 0) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// staleFailure is how long a failed pod of another project's controller, such as a step of
-// a workflow, is news.
-const staleFailure = time.Hour
-
-func failedAt(pod *corev1.Pod) time.Time {
-	latest := pod.CreationTimestamp.Time
-	for _, status := range cluster.ContainerStatuses(pod) {
-		if end := status.State.Terminated; end != nil && end.FinishedAt.After(latest) {
-			latest = end.FinishedAt.Time
-		}
-	}
-	return latest
-}
-
-func jobIs(job *batchv1.Job, t batchv1.JobConditionType) bool {
-	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool { return c.Type == t && c.Status == corev1.ConditionTrue })
-}
-
-func completionIndex(pod *corev1.Pod) string {
-	return pod.Annotations[batchv1.JobCompletionIndexAnnotation]
 }
 
 // restarts reports whether the kubelet starts the container again when it ends well.

@@ -204,6 +204,9 @@ func ports(svc *corev1.Service) string {
 // behind are the objects that are known to stand behind the failure, and the sentence
 // about the first of them.
 func (l link) behind(p *analyzers.Pass) (refs []analyzers.Ref, shared string) {
+	if dns, ok := p.NamesDown(); ok && l.how == cluster.NameUnknown {
+		return []analyzers.Ref{cluster.RefOf(dns)}, "No server of the cluster's DNS takes queries"
+	}
 	switch {
 	case l.subdomain():
 		set := p.Root(l.Pod)

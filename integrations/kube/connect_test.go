@@ -2,11 +2,13 @@ package kube
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,9 +76,9 @@ func TestConfigErrors(t *testing.T) {
 		"empty":            {write("empty", ""), Flags{}, NoConfig, "no kubeconfig was found", "--kubeconfig"},
 		"path":             {"", Flags{Kubeconfig: filepath.Join(dir, "none")}, NoConfig, "does not exist", "--kubeconfig"},
 		"damaged":          {write("damaged", "clusters: {"), Flags{}, BadConfig, "cannot be used", "kubectl config view"},
-		"no current":       {noCurrent, Flags{}, BadConfig, "names no current context", "choose one with --context: prod, stage"},
-		"unknown context":  {noCurrent, Flags{Context: "prdo"}, BadConfig, `no context "prdo"`, "did you mean --context prod?"},
-		"no such context":  {noCurrent, Flags{Context: "elsewhere"}, BadConfig, `no context "elsewhere"`, "choose one of: prod, stage"},
+		"no current":       {noCurrent, Flags{}, NoContext, "names no current context", "choose one with --context: prod, stage"},
+		"unknown context":  {noCurrent, Flags{Context: "prdo"}, NoContext, `no context "prdo"`, "did you mean --context prod?"},
+		"no such context":  {noCurrent, Flags{Context: "elsewhere"}, NoContext, `no context "elsewhere"`, "choose one of: prod, stage"},
 		"unknown cluster":  {noCurrent, Flags{Context: "prod", Cluster: "x"}, BadConfig, "cannot be used", "kubectl config view"},
 		"group, no user":   {noCurrent, Flags{Context: "prod", AsGroups: []string{"g"}}, BadConfig, "need --as", "--as"},
 		"timeout":          {noCurrent, Flags{Context: "prod", RequestTimeout: "1x"}, BadConfig, "no duration", "30s"},
@@ -238,6 +240,25 @@ func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{"shpo": "shop", "shops": "shop", "date": "data", "kubesystem": "kube-system", "payments": "payments-prod", "zzz": "", "ab": "", "": ""} {
 		if got := nearest(name, names); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// Each error that stands in the way leads to the page about it.
+func TestTopics(t *testing.T) {
+	for reason, want := range map[*Error]string{
+		{Reason: Unreachable}: "apiserver-unreachable",
+		{Reason: Unreachable, Err: &url.Error{Err: x509.UnknownAuthorityError{}}}:                                   "x509-unknown-authority-api",
+		{Reason: Unreachable, Err: &url.Error{Err: x509.CertificateInvalidError{Reason: x509.Expired}}}:             "control-plane-cert-expired",
+		{Reason: Unreachable, Err: &url.Error{Err: x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}}}: "apiserver-unreachable",
+		{Reason: Unauthorized}:      "apiserver-unauthorized",
+		{Reason: NoConfig}:          "kubeconfig-missing-context",
+		{Reason: NoContext}:         "kubeconfig-missing-context",
+		{Reason: BadConfig}:         "",
+		{Reason: NamespaceNotFound}: "",
+	} {
+		if got := reason.Topic(); got != want {
+			t.Errorf("%s: %q, want %q", reason.Reason, got, want)
 		}
 	}
 }

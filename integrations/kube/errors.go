@@ -17,6 +17,7 @@ type Reason string
 
 const (
 	NoConfig          Reason = "no-config"           // neither a kubeconfig nor a service account
+	NoContext         Reason = "no-context"          // no such context in the kubeconfig, or none chosen
 	BadConfig         Reason = "bad-config"          // a kubeconfig or flags that cannot be used
 	Unreachable       Reason = "unreachable"         // no Kubernetes API server answers
 	Unauthorized      Reason = "unauthorized"        // the API server does not accept the credentials

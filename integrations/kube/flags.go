@@ -142,13 +142,13 @@ func configError(f *Flags, raw clientcmdapi.Config, err error) *Error {
 	case f.Kubeconfig != "" && errors.Is(err, os.ErrNotExist):
 		return &Error{Reason: NoConfig, Message: fmt.Sprintf("the kubeconfig %q does not exist", f.Kubeconfig), Hint: "give the path of an existing file to --kubeconfig", Err: err}
 	case len(contexts) > 0 && current == "":
-		return &Error{Reason: BadConfig, Message: "the kubeconfig names no current context", Hint: "choose one with --context: " + strings.Join(contexts, ", "), Err: err}
+		return &Error{Reason: NoContext, Message: "the kubeconfig names no current context", Hint: "choose one with --context: " + strings.Join(contexts, ", "), Err: err}
 	case len(contexts) > 0 && raw.Contexts[current] == nil:
 		hint := "choose one of: " + strings.Join(contexts, ", ")
 		if like := nearest(current, contexts); like != "" {
 			hint = fmt.Sprintf("did you mean --context %s?", like)
 		}
-		return &Error{Reason: BadConfig, Message: fmt.Sprintf("the kubeconfig has no context %q", current), Hint: hint, Err: err}
+		return &Error{Reason: NoContext, Message: fmt.Sprintf("the kubeconfig has no context %q", current), Hint: hint, Err: err}
 	case clientcmd.IsEmptyConfig(err):
 		return &Error{Reason: NoConfig, Message: "no kubeconfig was found, and this is no pod of a cluster", Hint: "give one with --kubeconfig or in KUBECONFIG", Err: err}
 	}

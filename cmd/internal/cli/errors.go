@@ -104,6 +104,9 @@ func printError(s *Streams, err error) {
 		fmt.Fprintf(s.Err, "hint: %s\n", report.Clean(hint.hint))
 	case errors.As(err, &unread) && unread.Hint != "":
 		fmt.Fprintf(s.Err, "hint: %s\n", report.Clean(unread.Hint))
+		if topic := unread.Topic(); topic != "" {
+			fmt.Fprintf(s.Err, "more: fathom explain %s\n", topic)
+		}
 	case errors.As(err, &file) && file.Hint != "":
 		fmt.Fprintf(s.Err, "hint: %s\n", report.Clean(file.Hint))
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kubefathom/fathom/analyzers/all"
+	"github.com/kubefathom/fathom/integrations/kube"
 	"github.com/kubefathom/fathom/knowledge"
 )
 
@@ -23,5 +24,14 @@ func TestEveryCodeHasAPage(t *testing.T) {
 	}
 	if _, ok := knowledge.Get("no-such-code"); ok {
 		t.Error("a page for everything is a page for nothing")
+	}
+}
+
+// TestEveryErrorHasAPage: "more: fathom explain …" must explain.
+func TestEveryErrorHasAPage(t *testing.T) {
+	for _, topic := range kube.Topics {
+		if _, ok := knowledge.Get(topic); !ok {
+			t.Errorf("knowledge/pages/%s.md does not exist", topic)
+		}
 	}
 }

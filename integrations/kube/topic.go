@@ -1,0 +1,39 @@
+package kube
+
+import (
+	"crypto/x509"
+	"errors"
+)
+
+// The failure modes that stand in the way of reading a cluster at all.
+const (
+	topicUnreachable  = "apiserver-unreachable"
+	topicUnauthorized = "apiserver-unauthorized"
+	topicAuthority    = "x509-unknown-authority-api"
+	topicExpired      = "control-plane-cert-expired"
+	topicNoContext    = "kubeconfig-missing-context"
+)
+
+// Topics are the ids of the knowledge pages that an Error can lead to.
+var Topics = []string{topicUnreachable, topicUnauthorized, topicAuthority, topicExpired, topicNoContext}
+
+// Topic is the id of the knowledge page about this error, or "".
+func (e *Error) Topic() string {
+	var (
+		unknown x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(e.Err, &unknown):
+		return topicAuthority
+	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
+		return topicExpired
+	case e.Reason == Unreachable:
+		return topicUnreachable
+	case e.Reason == Unauthorized:
+		return topicUnauthorized
+	case e.Reason == NoConfig, e.Reason == NoContext:
+		return topicNoContext
+	}
+	return ""
+}

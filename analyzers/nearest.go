@@ -7,7 +7,7 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// maxTypo is how many letters a slip changes: a letter added, lost, swapped or wrong.
+// maxTypo is how many letters a slip changes: a letter added, lost or wrong.
 const maxTypo = 2
 
 // Nearest returns the candidate that name was probably meant to be: at most two letters
@@ -20,7 +20,7 @@ func Nearest(name string, candidates []string) (near string, ok bool) {
 		if c == name {
 			return "", false
 		}
-		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c))
+		d := distance(strings.ToLower(name), strings.ToLower(c))
 		if sameWords(name, c) {
 			d = 1
 		}
@@ -29,6 +29,22 @@ func Nearest(name string, candidates []string) (near string, ok bool) {
 		}
 	}
 	return near, near != ""
+}
+
+// distance counts changed letters; two neighbours that changed places are one slip of a
+// finger, so a short name such as ngnix is near nginx.
+func distance(a, b string) int {
+	if len(a) == len(b) {
+		for i := 0; i+1 < len(a); i++ {
+			if a[i] != b[i] {
+				if a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:] {
+					return 1
+				}
+				break
+			}
+		}
+	}
+	return levenshtein.ComputeDistance(a, b)
 }
 
 // sameWords reports whether two names have the same words in another order, or with

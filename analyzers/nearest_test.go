@@ -12,6 +12,8 @@ func TestNearest(t *testing.T) {
 		{"db-credentials", []string{"db-credential", "web"}, "db-credential"},
 		{"credentials-db", []string{"db-credentials"}, "db-credentials"},
 		{"DB_HOST", []string{"db_host", "DB_PORT"}, "db_host"},
+		{"ngnix", []string{"nginx"}, "nginx"},              // two letters that changed places
+		{"bd", []string{"db"}, ""},                         // half of the name
 		{"web", []string{"api"}, ""},                       // three letters, all wrong
 		{"db", []string{"dc"}, ""},                         // half of the name
 		{"web", []string{"web", "wed"}, ""},                // it exists

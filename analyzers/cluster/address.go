@@ -155,7 +155,7 @@ func FailedConnection(text string) (to Address, how Outage, ok bool) {
 		return Address{}, "", false
 	}
 	to, ok = AddressIn(text)
-	if ok && how == ConnTimedOut && strings.Contains(text, "lookup "+to.Host) {
+	if ok && (how == ConnTimedOut || how == ConnRefused) && strings.Contains(text, "lookup "+to.Host) {
 		how = NameUnknown // the name server did not answer
 	}
 	return to, how, ok

@@ -213,6 +213,10 @@ func (s *Snapshot) Serving(svc *corev1.Service) (ready int, since time.Time, kno
 			if e.Conditions.Ready != nil && !*e.Conditions.Ready { // nil means ready
 				continue
 			}
+			// A Service that publishes pods that are not ready calls all of them ready.
+			if e.Conditions.Serving != nil && !*e.Conditions.Serving {
+				continue
+			}
 			ready++
 			if e.TargetRef != nil && e.TargetRef.Kind == "Pod" {
 				if pod, ok := Find[*corev1.Pod](s, svc.Namespace, e.TargetRef.Name); ok {

@@ -87,7 +87,7 @@ func (s *Snapshot) noteRBAC() {
 
 func (s *Snapshot) binding(ref Ref, role rbacv1.RoleRef, subjects []rbacv1.Subject) Binding {
 	b := Binding{Ref: ref, Subjects: subjects, Role: Ref{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: role.Kind, Name: role.Name}}
-	found, sees := false, false
+	var found, sees bool
 	if role.Kind == "ClusterRole" {
 		var o *rbacv1.ClusterRole
 		if o, found = Find[*rbacv1.ClusterRole](s, "", role.Name); found {

@@ -16,6 +16,27 @@ type Refusal struct {
 	// Known says that RBAC was read and denies the request now too; without it, only the
 	// program's word is there.
 	Known bool
+	// Unauthorized says that the API server did not take the program's token, or that it
+	// has none: then nothing is known of a request.
+	Unauthorized bool
+}
+
+// TokenPath is where a program finds the token of its ServiceAccount
+// (k8s.io/client-go rest/config.go, InClusterConfig).
+const TokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// unauthorized are the words for a token that is not accepted: of kubectl and of clients
+// that print the API server's status (k8s.io/apimachinery pkg/api/errors, NewUnauthorized
+// and NewGenericServerResponse); then for none at all.
+var (
+	unauthorized = regexp.MustCompile(`the server has asked for the client to provide credentials|You must be logged in to the server|(?:failed to (?:list|watch) \*|error retrieving resource lock |kubernetes|kube-?api).*: Unauthorized\b`)
+	noToken      = regexp.MustCompile(TokenPath + `/token['"]?: (?:no such file|No such file)`)
+)
+
+// HasToken reports whether the token of the ServiceAccount is mounted into a container.
+func HasToken(pod *corev1.Pod, container string) bool {
+	c, _, ok := Container(&pod.Spec, container)
+	return !ok || slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == TokenPath })
 }
 
 // forbidden is the API server's answer (k8s.io/apiserver
@@ -65,8 +86,8 @@ func endedItself(status corev1.ContainerStatus) bool {
 	return end != nil && end.Reason != "OOMKilled" && end.ExitCode != 0 && end.ExitCode < 128
 }
 
-// RefusedByAPI tells of a container that crashes or is not ready, and whose log says that
-// the API server forbade what it asked for, unless RBAC allows that by now.
+// RefusedByAPI tells of a container whose log says that the API server forbade what it asked
+// for, unless RBAC allows that by now, or that crashes because it is not let in at all.
 func (s *Snapshot) RefusedByAPI(pod *corev1.Pod, status corev1.ContainerStatus) (Refusal, bool) {
 	s.noteRBAC()
 	log, ok := s.refusalLog(pod, status)
@@ -75,11 +96,27 @@ func (s *Snapshot) RefusedByAPI(pod *corev1.Pod, status corev1.ContainerStatus) 
 	}
 	line, ok := lastRefusal(log.Lines(), func(line string) bool { _, ok := ForbiddenIn(line); return ok })
 	if !ok {
-		return Refusal{}, false
+		line, ok = lastRefusal(log.Lines(), func(line string) bool {
+			return unauthorized.MatchString(line) || noToken.MatchString(line) && !HasToken(pod, status.Name)
+		})
+		return Refusal{Line: line, Previous: log.Previous, Unauthorized: true}, ok && s.Crashing(pod, status)
 	}
 	request, _ := ForbiddenIn(line)
 	allowed, known := s.Allowed(request)
-	return Refusal{Request: request, Line: line, Previous: log.Previous, Known: known}, !allowed
+	return Refusal{Request: request, Line: line, Previous: log.Previous, Known: known && s.ours(request, pod)}, !allowed
+}
+
+// ours reports whether the account that was refused is one of this cluster. A program may
+// ask the API server of another, whose roles are not here.
+func (s *Snapshot) ours(r Request, pod *corev1.Pod) bool {
+	namespace, name, ok := r.Account()
+	if !ok || namespace == pod.Namespace && name == pod.Spec.ServiceAccountName {
+		return true
+	}
+	if _, ok := Find[*corev1.ServiceAccount](s, namespace, name); ok {
+		return true
+	}
+	return namespace == pod.Namespace && pod.Spec.ServiceAccountName == "" && name == "default"
 }
 
 func (s *Snapshot) refusalLog(pod *corev1.Pod, status corev1.ContainerStatus) (Log, bool) {
@@ -90,58 +127,4 @@ func (s *Snapshot) refusalLog(pod *corev1.Pod, status corev1.ContainerStatus) (L
 		return s.LastLog(pod, status)
 	}
 	return s.Log(pod, status.Name, false)
-}
-
-// A Cloud is a provider whose identities pods take on.
-type Cloud string
-
-const (
-	AWS   Cloud = "AWS"
-	Azure Cloud = "Azure"
-	GCP   Cloud = "Google Cloud"
-)
-
-// cloudRefusals are the words of the clouds' libraries for an identity that is not given,
-// as distinct from one that may not do something:
-// AWS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html,
-// aws-sdk-go credentials/stscreds (WebIdentityErr) and the credential chains' last word;
-// Azure: https://learn.microsoft.com/azure/active-directory/workload-identities/workload-identity-federation-considerations
-// and azidentity's WorkloadIdentityCredential; Google: oauth2/google and the GKE metadata server.
-var cloudRefusals = []struct {
-	cloud Cloud
-	words *regexp.Regexp
-}{
-	{AWS, regexp.MustCompile(`sts:AssumeRoleWithWebIdentity|AssumeRoleWithWebIdentity.*(?:AccessDenied|InvalidIdentityToken|ValidationError|403|400)|WebIdentityErr|No OpenIDConnect provider found|NoCredentialProviders: no valid providers in chain|Unable to locate credentials|get credentials: failed to refresh cached credentials|Unable to load (?:AWS )?credentials from any (?:of the )?provider`)},
-	{Azure, regexp.MustCompile(`AADSTS(?:70021|700211|700212|700213|700016|700024|90002)\b|WorkloadIdentityCredential: (?:no|authentication)|no client ID specified\. Check pod configuration|no token file specified\. Check pod configuration`)},
-	{GCP, regexp.MustCompile(`Unable to generate access token|iam\.serviceAccounts\.getAccessToken|google: could not find default credentials|metadata: GCE metadata "instance/service-accounts/[^"]*" not defined|unable to impersonate`)},
-}
-
-// A CloudRefusal is what a program says that its cloud did not give it.
-type CloudRefusal struct {
-	Cloud    Cloud
-	Line     string
-	Previous bool
-}
-
-// RefusedByCloud tells of a container that crashes or is not ready, and whose log says
-// that it got no identity of its cloud.
-func (s *Snapshot) RefusedByCloud(pod *corev1.Pod, status corev1.ContainerStatus) (CloudRefusal, bool) {
-	log, ok := s.refusalLog(pod, status)
-	if !ok {
-		return CloudRefusal{}, false
-	}
-	line, ok := lastRefusal(log.Lines(), func(line string) bool { return cloudOf(line) != "" })
-	if !ok {
-		return CloudRefusal{}, false
-	}
-	return CloudRefusal{Cloud: cloudOf(line), Line: line, Previous: log.Previous}, true
-}
-
-func cloudOf(line string) Cloud {
-	for _, c := range cloudRefusals {
-		if c.words.MatchString(line) {
-			return c.cloud
-		}
-	}
-	return ""
 }

@@ -17,7 +17,7 @@ var AppError = &analyzers.Analyzer{
 	Name: "crashes/app-error",
 	Doc: "programs that end with an error of their own\n\n" +
 		"Names the line of the log that tells why. A program that runs again for longer than before is left alone: it has got over it.",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices}, rbac...),
 	Emits: []analyzers.Code{appError},
 	Run: func(p *analyzers.Pass) error {
 		mayBe := func(c crash) bool { return failed(c) || c.end.ExitCode == 0 && c.restarts() && probeUnseen(p, c) }

@@ -16,7 +16,7 @@ import (
 var DependencyDown = &analyzers.Analyzer{
 	Name:  "crashes/dependency-down",
 	Doc:   "programs that end because they cannot reach a Service or host",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices}, rbac...),
 	Emits: []analyzers.Code{dependencyDown},
 	Run: func(p *analyzers.Pass) error {
 		each(p, dependencyDown, failed, func(c crash, r reason) {

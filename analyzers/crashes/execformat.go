@@ -18,7 +18,7 @@ import (
 var ExecFormat = &analyzers.Analyzer{
 	Name:  "crashes/exec-format",
 	Doc:   "programs built for another CPU architecture, and scripts without a #! line",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes}, rbac...),
 	Emits: []analyzers.Code{execFormat},
 	Run: func(p *analyzers.Pass) error {
 		report := func(c crash, r reason) {

@@ -16,7 +16,7 @@ import (
 var ExitsZero = &analyzers.Analyzer{
 	Name:  "crashes/exits-zero",
 	Doc:   "programs that end with exit code 0 in a workload that must keep running",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events}, rbac...),
 	Emits: []analyzers.Code{exitsZero},
 	Run: func(p *analyzers.Pass) error {
 		each(p, exitsZero, func(c crash) bool { return c.end.ExitCode == 0 && c.restarts() }, func(c crash, r reason) {

@@ -14,7 +14,7 @@ import (
 var InitFailing = &analyzers.Analyzer{
 	Name:  "crashes/init-failing",
 	Doc:   "init containers that end with an error",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events, cluster.Services, cluster.EndpointSlices}, rbac...),
 	Emits: []analyzers.Code{initFailing},
 	Run: func(p *analyzers.Pass) error {
 		each(p, initFailing, func(c crash) bool { return c.init && c.end.Reason != "OOMKilled" }, func(c crash, r reason) {

@@ -57,7 +57,7 @@ func reportStuck(p *analyzers.Pass, c crash, since time.Time) {
 	lines := log.Lines()
 	readLog := analyzers.Fix{Why: "Show what the init container does", Argv: p.Kubectl(c.pod.Namespace, "logs", c.pod.Name, "-c", c.status.Name, "--tail=100")}
 	if a, how, line, ok := waitsFor(p, c.pod.Namespace, lines); ok {
-		l := newLink(p.Snapshot, c.pod.Namespace, a, how, time.Time{})
+		l := newLink(p.Snapshot, c.pod.Namespace, a, how, time.Time{}).heard(p.Snapshot, line)
 		f.Summary = analyzers.Line(fmt.Sprintf("%s waits for %s: %s", c.name(), a, waiting(p, l)), analyzers.MaxSummary)
 		f.Evidence = append([]analyzers.Evidence{quoteLine(c, line), state}, l.evidence()...)
 		f.CausedBy, f.Shared = l.behind(p)

@@ -17,7 +17,7 @@ import (
 var Killed = &analyzers.Analyzer{
 	Name:  "crashes/killed",
 	Doc:   "containers that are killed with exit code 137, and not for their memory",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events, cluster.Nodes}, rbac...),
 	Emits: []analyzers.Code{killed},
 	Run: func(p *analyzers.Pass) error {
 		each(p, killed, func(c crash) bool { return c.end.ExitCode == sigkill && c.end.Reason != "OOMKilled" && !c.init }, func(c crash, r reason) {

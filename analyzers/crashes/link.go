@@ -24,6 +24,10 @@ type link struct {
 	since time.Time
 	port  bool // the Service has the port
 	fits  bool // a container declares the port behind it
+	// server is the name server that was asked and did not answer well; silent tells that
+	// it did not answer at all.
+	server analyzers.Ref
+	silent bool
 }
 
 // linkOf reads the address out of the reason of a crash; ok is false when it names none.
@@ -32,7 +36,16 @@ func linkOf(p *analyzers.Pass, c crash, r reason) (link, bool) {
 	if !ok {
 		return link{}, false
 	}
-	return newLink(p.Snapshot, c.pod.Namespace, a, how, c.end.FinishedAt.Time), true
+	return newLink(p.Snapshot, c.pod.Namespace, a, how, c.end.FinishedAt.Time).heard(p.Snapshot, r.Detail), true
+}
+
+// heard notes that it was the name server that failed, and not the other side.
+func (l link) heard(s *cluster.Snapshot, text string) link {
+	if x, ok := cluster.FailedLookup(text); ok && x.Unanswered() {
+		l.how, l.silent = cluster.NameUnknown, x.Answer == cluster.NoAnswer
+		l.server, _ = s.Asked(x.Server)
+	}
+	return l
 }
 
 func newLink(s *cluster.Snapshot, namespace string, a cluster.Address, how cluster.Outage, at time.Time) link {
@@ -69,6 +82,8 @@ func (l link) text(p *analyzers.Pass) string {
 	switch {
 	case l.Local():
 		return fmt.Sprintf("nothing answers on %s, which is the pod itself", l.Address)
+	case l.silent && !l.server.IsZero() && l.Service == nil:
+		return fmt.Sprintf("it cannot resolve %s: %s %s does not answer", l.Host, l.server.Kind, l.server.Name)
 	case !l.Missing.IsZero():
 		return l.missing(p)
 	case l.Service == nil:
@@ -208,9 +223,13 @@ func (l link) behind(p *analyzers.Pass) (refs []analyzers.Ref, shared string) {
 		return []analyzers.Ref{cluster.RefOf(dns)}, "No server of the cluster's DNS takes queries"
 	}
 	switch {
+	case l.silent && !l.server.IsZero():
+		return []analyzers.Ref{l.server}, fmt.Sprintf("%s %s does not answer when it is asked for names", l.server.Kind, l.server.Name)
 	case l.subdomain():
 		set := p.Root(l.Pod)
 		return []analyzers.Ref{set}, fmt.Sprintf("Service %s, which %s %s names as its own, does not exist", l.Missing.Name, set.Kind, set.Name)
+	case !l.server.IsZero() && l.Service == nil && l.Missing.IsZero():
+		return []analyzers.Ref{l.server}, "" // its upstream may be the cause; alone that is no verdict
 	case l.Service == nil || !l.since.IsZero() || !l.port:
 		return nil, ""
 	case l.Service.Spec.Type == corev1.ServiceTypeExternalName:

@@ -15,7 +15,7 @@ import (
 var OpenFiles = &analyzers.Analyzer{
 	Name:  "crashes/open-files",
 	Doc:   "programs that reach the limit on open files, file watches or processes",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events}, rbac...),
 	Emits: []analyzers.Code{openFiles},
 	Run: func(p *analyzers.Pass) error {
 		each(p, openFiles, failed, func(c crash, r reason) {

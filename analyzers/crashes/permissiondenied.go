@@ -15,7 +15,7 @@ import (
 var PermissionDenied = &analyzers.Analyzer{
 	Name:  "crashes/permission-denied",
 	Doc:   "programs that may not read or write a file, or listen on a low port",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events}, rbac...),
 	Emits: []analyzers.Code{permissionDenied},
 	Run: func(p *analyzers.Pass) error {
 		each(p, permissionDenied, failed, func(c crash, r reason) {

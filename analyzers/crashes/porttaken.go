@@ -17,7 +17,7 @@ import (
 var PortTaken = &analyzers.Analyzer{
 	Name:  "crashes/port-taken",
 	Doc:   "programs that cannot listen on a port because another one has it",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events}, rbac...),
 	Emits: []analyzers.Code{portTaken},
 	Run: func(p *analyzers.Pass) error {
 		each(p, portTaken, failed, func(c crash, r reason) {

@@ -13,7 +13,7 @@ import (
 var Segfault = &analyzers.Analyzer{
 	Name:  "crashes/segfault",
 	Doc:   "processes that die of a signal such as SIGSEGV, SIGABRT or SIGILL",
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Needs: append([]schema.GroupKind{cluster.Pods, cluster.Events}, rbac...),
 	Emits: []analyzers.Code{segfault},
 	Run: func(p *analyzers.Pass) error {
 		mayBe := func(c crash) bool { return failed(c) && native(c.end.ExitCode, KindUnknown) }

@@ -3,6 +3,8 @@ package crashes
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/kubefathom/fathom/analyzers"
 	"github.com/kubefathom/fathom/analyzers/cluster"
 )
@@ -13,6 +15,8 @@ func verdict(p *analyzers.Pass, c crash, r reason) analyzers.Code {
 	switch {
 	case c.end.Reason == "OOMKilled":
 		return oomKilled
+	case refused(p, c):
+		return analyzers.Code{}
 	case c.init && misread(p, c):
 		return analyzers.Code{}
 	case c.init:
@@ -25,6 +29,8 @@ func verdict(p *analyzers.Pass, c crash, r reason) analyzers.Code {
 		return exitsZero
 	case native(c.end.ExitCode, r.Kind):
 		return segfault
+	case cluster.NameServer(c.pod) && c.end.ExitCode < 128:
+		return analyzers.Code{} // package dns reads what CoreDNS says of itself
 	}
 	switch r.Kind {
 	case KindExecFormat:
@@ -51,6 +57,17 @@ func verdict(p *analyzers.Pass, c crash, r reason) analyzers.Code {
 func misread(p *analyzers.Pass, c crash) bool {
 	_, ok := p.MisreadLink(c.pod, c.status)
 	return ok && !cluster.PodFinished(c.pod) && p.ContainerFault(c.pod, c.status) == cluster.CrashFault
+}
+
+// rbac are the kinds that tell whether what the API server refused is allowed by now.
+var rbac = []schema.GroupKind{cluster.Roles, cluster.RoleBindings, cluster.ClusterRoles, cluster.ClusterRoleBindings, cluster.ServiceAccounts}
+
+// refused reports whether package admission tells of this end: the API server or a cloud
+// did not let the program do what it needs.
+func refused(p *analyzers.Pass, c crash) bool {
+	_, api := p.RefusedByAPI(c.pod, c.status)
+	_, cloud := p.RefusedByCloud(c.pod, c.status)
+	return api || cloud
 }
 
 const sigkill = 128 + 9

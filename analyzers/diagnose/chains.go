@@ -85,7 +85,7 @@ func (c *chains) namedCause(i int) int {
 // another object; without that, a worse symptom of the same object.
 func (c *chains) nearestCause(i int) int {
 	from := c.g.node(c.findings[i].Subject)
-	if p := c.search(from, i, func(j int) bool { return c.findings[j].Code.Role == analyzers.Cause }); p >= 0 {
+	if p := c.search(from, i, func(j int) bool { return c.causes(j, i) }); p >= 0 {
 		return c.firstOnWay(from, i, p)
 	}
 	other := func(j int) bool { return c.g.node(c.findings[j].Subject) != from }
@@ -98,6 +98,14 @@ func (c *chains) nearestCause(i int) int {
 		}
 	}
 	return -1
+}
+
+// causes reports whether a finding that stands where a symptom leads can be its cause. A
+// mere risk, such as a kubelet that was restarted, stops nothing: unless the symptom is no
+// more than that, it has another cause, seen or not.
+func (c *chains) causes(cause, symptom int) bool {
+	a, b := c.findings[cause], c.findings[symptom]
+	return a.Code.Role == analyzers.Cause && (a.Severity.AtLeast(analyzers.Error) || !b.Severity.AtLeast(analyzers.Error))
 }
 
 // firstOnWay prefers, between a symptom and its cause, a symptom of an object in

@@ -147,6 +147,9 @@ func (g *graph) visitPods(o cluster.Object, add func(analyzers.Ref)) {
 		if pod.Spec.NodeName != "" {
 			add(analyzers.Ref{APIVersion: "v1", Kind: "Node", Name: pod.Spec.NodeName})
 		}
+		if class := pod.Spec.RuntimeClassName; class != nil {
+			add(analyzers.Ref{APIVersion: "node.k8s.io/v1", Kind: "RuntimeClass", Name: *class})
+		}
 		for _, v := range pod.Spec.Volumes {
 			if v.PersistentVolumeClaim != nil {
 				add(analyzers.Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: pod.Namespace, Name: v.PersistentVolumeClaim.ClaimName})

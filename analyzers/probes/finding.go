@@ -139,6 +139,11 @@ func (t *trouble) waitsFor(p *analyzers.Pass) (text string, ref analyzers.Ref, p
 // deadEnd is the Service without a ready endpoint that a text tells of a failed
 // connection to.
 func deadEnd(p *analyzers.Pass, namespace, text string) (analyzers.Ref, bool) {
+	if l, ok := cluster.FailedLookup(text); ok && l.Unanswered() {
+		if svc, down := p.NamesDown(); down {
+			return cluster.RefOf(svc), true
+		}
+	}
 	a, _, ok := cluster.FailedConnection(text)
 	if !ok {
 		return analyzers.Ref{}, false

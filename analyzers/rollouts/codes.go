@@ -15,6 +15,7 @@ var (
 	quotaUnspecified = analyzers.Code{ID: "quota-must-specify", Severity: analyzers.Error, Role: analyzers.Cause, Title: "ResourceQuota demands requests or limits that are not set"}
 	limitViolation   = analyzers.Code{ID: "limitrange-violation", Severity: analyzers.Error, Role: analyzers.Cause, Title: "LimitRange refuses the pods' requests or limits"}
 	podSecurity      = analyzers.Code{ID: "psa-violation", Severity: analyzers.Error, Role: analyzers.Cause, Title: "Pod Security refuses the pods"}
+	invalidField     = analyzers.Code{ID: "invalid-manifest-field", Severity: analyzers.Error, Role: analyzers.Cause, Title: "A field of the pods is not valid"}
 	policyDenied     = analyzers.Code{ID: "policy-engine-denied", Severity: analyzers.Error, Role: analyzers.Cause, Title: "A policy denies the pods"}
 	noServiceAccount = analyzers.Code{ID: "serviceaccount-missing", Severity: analyzers.Error, Role: analyzers.Cause, Title: "ServiceAccount does not exist"}
 	noPriorityClass  = analyzers.Code{ID: "priorityclass-missing", Severity: analyzers.Error, Role: analyzers.Cause, Title: "PriorityClass does not exist"}

@@ -28,7 +28,7 @@ nor is one that pods being deleted are about to leave.`,
 	Run:   reportCauses(quotaCause, unspecifiedCause),
 }
 
-var quotaKinds = []schema.GroupKind{cluster.ResourceQuotas, cluster.Pods, cluster.LimitRanges}
+var quotaKinds = []schema.GroupKind{cluster.ResourceQuotas, cluster.Pods, cluster.LimitRanges, cluster.PersistentVolumeClaims}
 
 // The API server's words, k8s.io/apiserver pkg/admission/plugin/resourcequota/controller.go
 // and k8s.io/kubernetes pkg/quota/v1/evaluator/core/pods.go.
@@ -70,23 +70,32 @@ func quotaCause(p *analyzers.Pass, r refusal) *cause {
 	u, h, n := used[first], hard[first], needs[first]
 	left := h.DeepCopy()
 	left.Sub(u)
+	var users []user
+	if ok {
+		users = usersOf(p, quota, first)
+	}
+	by := mostBy(users, r.root)
 	switch {
 	case n.Cmp(h) > 0:
 		c.word = fmt.Sprintf("ResourceQuota %s allows only %s %s in all", name, h.String(), first)
-		c.Summary = fmt.Sprintf("%s, and a new pod needs %s: it never fits", c.word, n.String())
+		c.Summary = fmt.Sprintf("%s, and a new %s needs %s: it never fits", c.word, r.noun, n.String())
 		c.Shared = c.word
 	case left.Sign() > 0:
 		c.word = fmt.Sprintf("ResourceQuota %s has too little left", name)
-		c.Summary = fmt.Sprintf("ResourceQuota %s has %s of %s %s left, and a new pod needs %s", name, left.String(), h.String(), first, n.String())
+		c.Summary = fmt.Sprintf("ResourceQuota %s has %s of %s %s left%s, and a new %s needs %s", name, left.String(), h.String(), first, by, r.noun, n.String())
 		c.Shared = fmt.Sprintf("ResourceQuota %s has only %s of %s %s left", name, left.String(), h.String(), first)
 	default:
-		c.Summary = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use, and a new pod needs %s", name, u.String(), h.String(), first, n.String())
+		c.Summary = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use%s, and a new %s needs %s", name, u.String(), h.String(), first, by, r.noun, n.String())
 		c.Shared = fmt.Sprintf("ResourceQuota %s is used up: %s of %s %s are in use", name, u.String(), h.String(), first)
 	}
 	if ok {
 		c.Evidence = append([]analyzers.Evidence{{Source: ref.String(), Path: "status.used", Quote: fmt.Sprintf("used: %s %s of %s", first, u.String(), h.String())}}, c.Evidence...)
+		if text := usersText(users); text != "" {
+			c.Evidence = append(c.Evidence, analyzers.Evidence{Source: ref.String(), Path: string(first), Quote: "in use by " + text})
+		}
 	}
 	c.Fixes = append([]analyzers.Fix{raise(p, ref, r, needs, used, full)}, fewer(p, r)...)
+	c.Fixes = append(c.Fixes, finished(p, r, first)...)
 	return c
 }
 
@@ -143,7 +152,7 @@ func raise(p *analyzers.Pass, ref analyzers.Ref, r refusal, needs, used corev1.R
 	}
 	data, _ := json.Marshal(map[string]any{"spec": map[string]any{"hard": hard}})
 	return analyzers.Fix{
-		Why:   "Give the quota room for the missing pods",
+		Why:   fmt.Sprintf("Give the quota room for the missing %ss", r.noun),
 		Argv:  p.Kubectl(ref.Namespace, "patch", "resourcequota", ref.Name, "--type", "strategic", "-p", string(data)),
 		Patch: &analyzers.Patch{Target: ref, Data: data},
 	}

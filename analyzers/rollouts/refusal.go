@@ -18,7 +18,7 @@ import (
 
 // refusalKinds are the kinds that refusals reads.
 var refusalKinds = []schema.GroupKind{
-	cluster.Deployments, cluster.ReplicaSets, cluster.StatefulSets, cluster.DaemonSets, cluster.Jobs, cluster.Events,
+	cluster.Deployments, cluster.ReplicaSets, cluster.StatefulSets, cluster.DaemonSets, cluster.Jobs, cluster.CronJobs, cluster.Events,
 }
 
 // A refusal is a controller that has fewer pods than it wants because the API server
@@ -28,6 +28,7 @@ type refusal struct {
 	root       analyzers.Ref  // what a person changes: the Deployment
 	missing    int32          // pods that do not exist
 	has        int32          // pods that do
+	noun       string         // what is refused: pod, claim, Job, ReplicaSet
 	reason     string         // the API server's words, without the names of pods
 	since      time.Time
 	evidence   analyzers.Evidence
@@ -57,7 +58,28 @@ func refusals(s *cluster.Snapshot) []refusal {
 	for job := range cluster.Scoped[*batchv1.Job](s) {
 		out = appendByEvent(s, out, job, wantedByJob(job), job.Status.Active)
 	}
+	for cron := range cluster.Scoped[*batchv1.CronJob](s) {
+		if r, ok := refusedCronJob(s, cron); ok {
+			out = append(out, r)
+		}
+	}
 	return out
+}
+
+// refusedCronJob is for a CronJob whose Jobs themselves are refused. It tries again until
+// the next time comes (k8s.io/kubernetes pkg/controller/cronjob/cronjob_controllerv2.go:
+// "Error creating job: %v").
+func refusedCronJob(s *cluster.Snapshot, cron *batchv1.CronJob) (refusal, bool) {
+	if cron.DeletionTimestamp != nil || cron.Spec.Suspend != nil && *cron.Spec.Suspend {
+		return refusal{}, false
+	}
+	ev := lastRefusal(s, cron)
+	if ev == nil || cron.Status.LastScheduleTime != nil && !cluster.EventTime(ev).After(cron.Status.LastScheduleTime.Time) {
+		return refusal{}, false
+	}
+	r := newRefusal(s, cron, 1, 0, ev.Message)
+	r.since, r.evidence = ev.FirstTimestamp.Time, eventEvidence(cron, ev)
+	return r, true
 }
 
 // refusedReplicaSet reads the condition, which the controller removes as soon as all
@@ -178,15 +200,31 @@ func lastRefusal(s *cluster.Snapshot, o cluster.Object) *corev1.Event {
 }
 
 func newRefusal(s *cluster.Snapshot, o cluster.Object, wants, has int32, message string) refusal {
-	return refusal{controller: o, root: s.Root(o), missing: wants - has, has: has, reason: reasonIn(message)}
+	return refusal{controller: o, root: s.Root(o), missing: wants - has, has: has, noun: nounIn(o, message), reason: reasonIn(message)}
+}
+
+// nounIn is what could not be created, by the resource that the API server names, or by
+// who asked.
+func nounIn(o cluster.Object, message string) string {
+	m := objectPrefix.FindStringSubmatch(message[len(messagePrefix.FindString(message)):])
+	switch _, isCron := o.(*batchv1.CronJob); {
+	case m != nil && m[1] == "persistentvolumeclaims":
+		return "claim"
+	case m != nil && m[1] == "replicasets.apps":
+		return "ReplicaSet"
+	case isCron:
+		return "Job"
+	}
+	return "pod"
 }
 
 // Prefixes of messages, of k8s.io/kubernetes pkg/controller/controller_utils.go,
-// controller/statefulset/stateful_pod_control.go, controller/deployment/sync.go and
+// controller/statefulset/stateful_pod_control.go, controller/deployment/sync.go,
+// controller/cronjob/cronjob_controllerv2.go and
 // k8s.io/client-go tools/record/events_cache.go; then the name of the object that was to
 // be created (k8s.io/apimachinery pkg/api/errors, NewForbidden).
 var (
-	messagePrefix = regexp.MustCompile(`^(\(combined from similar events\): )?(Error creating: |(?i:create) (?:Pod|Claim) .*? failed error: (?:failed to create PVC [^:]+: )?|Failed to create new replica set "[^"]*": )?`)
+	messagePrefix = regexp.MustCompile(`^(\(combined from similar events\): )?(Error creating: |Error creating job: |(?i:create) (?:Pod|Claim) .*? failed error: (?:failed to create PVC [^:]+: )?|Failed to create new replica set "[^"]*": )?`)
 	objectPrefix  = regexp.MustCompile(`^([a-z.]+) "[^"]*" is forbidden: `)
 )
 

@@ -46,7 +46,7 @@ type cause struct {
 
 // causes are tried in turn; each knows its own words and returns nil for others.
 var causes = []func(*analyzers.Pass, refusal) *cause{
-	quotaCause, unspecifiedCause, limitCause, securityCause, accountCause, priorityCause, webhookCause, policyCause,
+	quotaCause, unspecifiedCause, limitCause, securityCause, accountCause, priorityCause, webhookCause, policyCause, invalidCause,
 }
 
 // settleTime is what a refusal without a known cause may last: the controller tries again
@@ -58,7 +58,7 @@ func runReplicaFailure(p *analyzers.Pass) error {
 		f := analyzers.Finding{
 			Code:    replicaFailure,
 			Subject: r.root,
-			Summary: "Pods cannot be created: " + analyzers.Line(r.reason, 130),
+			Summary: r.plural() + " cannot be created: " + analyzers.Line(r.reason, 130),
 			Evidence: []analyzers.Evidence{
 				r.evidence,
 				{Source: cluster.RefOf(r.controller).String(), Path: "status.replicas", Quote: fmt.Sprintf("replicas: %d of %d", r.has, r.has+r.missing)},
@@ -73,19 +73,35 @@ func runReplicaFailure(p *analyzers.Pass) error {
 			// Between two tries up to a quarter of an hour may pass (k8s.io/client-go
 			// util/workqueue, DefaultTypedControllerRateLimiter: 1000 s at most).
 			f.Severity = analyzers.Warning
-			f.Summary = analyzers.Line(fmt.Sprintf("Pods could not be created: %s; that is over, and the controller tries again within 17 minutes", c.word), 160)
+			f.Summary = analyzers.Line(fmt.Sprintf("%s could not be created: %s; that is over, and the controller tries again %s", r.plural(), c.word, r.nextTry()), 160)
 		case c == nil:
 			f.Fixes = append(f.Fixes, analyzers.Fix{
 				Why:  "Show what the API server answers to each attempt",
 				Argv: p.Kubectl(r.namespace(), "describe", cluster.RefOf(r.controller).Short()),
 			})
 		default:
-			f.Summary = "Pods cannot be created: " + c.word
+			f.Summary = r.plural() + " cannot be created: " + c.word
 			f.CausedBy, f.Shared = c.CausedBy, c.Shared
 		}
 		p.Report(f)
 	}
 	return nil
+}
+
+// plural is what is refused, as the beginning of a sentence. Without its claim there is no
+// pod either.
+func (r refusal) plural() string {
+	if r.noun == "Job" || r.noun == "ReplicaSet" {
+		return r.noun + "s"
+	}
+	return "Pods"
+}
+
+func (r refusal) nextTry() string {
+	if r.noun == "Job" {
+		return "when it is due"
+	}
+	return "within 17 minutes"
 }
 
 func explain(p *analyzers.Pass, r refusal) *cause {

@@ -20,6 +20,7 @@ func TestReplicaFailure(t *testing.T) {
 }
 func TestQuota(t *testing.T)       { analysistest.Run(t, rollouts.Quota, "quota") }
 func TestLimits(t *testing.T)      { analysistest.Run(t, rollouts.Limits, "limits") }
+func TestInvalid(t *testing.T)     { analysistest.Run(t, rollouts.Invalid, "invalid") }
 func TestPodSecurity(t *testing.T) { analysistest.Run(t, rollouts.PodSecurity, "pod-security") }
 func TestPolicy(t *testing.T)      { analysistest.Run(t, rollouts.Policy, "policy") }
 func TestServiceAccount(t *testing.T) {

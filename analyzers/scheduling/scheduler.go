@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -22,7 +23,7 @@ var NoScheduler = &analyzers.Analyzer{
 
 There is neither an event nor the condition PodScheduled, and their scheduler has not
 handled another pod since.`,
-	Needs: []schema.GroupKind{cluster.Pods, cluster.Events},
+	Needs: []schema.GroupKind{cluster.Pods, cluster.Events, cluster.Leases},
 	Emits: []analyzers.Code{schedulerDown},
 	Run:   runNoScheduler,
 }
@@ -32,7 +33,26 @@ const (
 	silence = 2 * time.Minute
 	// unknownSilence is the same for one that nothing in the cluster knows of.
 	unknownSilence = 15 * time.Second
+	// busy is how long one may take that holds its Lease and so is alive.
+	busy = 10 * time.Minute
+	// lapsed is how old a renewal is when there is no leader any more: four times the
+	// lease's default duration (k8s.io/component-base config/v1alpha1/defaults.go).
+	lapsed = time.Minute
 )
+
+// leadership is what the Lease of the default scheduler's leader says.
+type leadership struct {
+	lease *coordinationv1.Lease // nil when there is none: leader election may be off
+	lost  bool                  // it has not been renewed for too long
+}
+
+func leaderOf(s *cluster.Snapshot, scheduler string) leadership {
+	lease, ok := cluster.Find[*coordinationv1.Lease](s, "kube-system", "kube-scheduler")
+	if !ok || scheduler != corev1.DefaultSchedulerName || lease.Spec.RenewTime == nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
+		return leadership{}
+	}
+	return leadership{lease, s.Since(lease.Spec.RenewTime.Time) > lapsed}
+}
 
 func runNoScheduler(p *analyzers.Pass) error {
 	var seen schedulers
@@ -52,10 +72,17 @@ func runNoScheduler(p *analyzers.Pass) error {
 		if !known && !mentioned(p.Snapshot, name) {
 			limit = unknownSilence
 		}
+		leader := leaderOf(p.Snapshot, name)
+		switch {
+		case leader.lost:
+			limit = unknownSilence
+		case leader.lease != nil:
+			limit = busy
+		}
 		// One that has placed or refused another pod since is at work: this one has its
 		// turn to come.
 		if p.Since(pod.CreationTimestamp.Time) > limit && !s.After(pod.CreationTimestamp.Time) {
-			p.Report(silentFinding(p, pod, name, known, seen))
+			p.Report(silentFinding(p, pod, name, known, seen, leader))
 		}
 	}
 	return nil
@@ -119,7 +146,7 @@ func mentioned(s *cluster.Snapshot, name string) bool {
 	return false
 }
 
-func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, seen schedulers) analyzers.Finding {
+func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, seen schedulers, leader leadership) analyzers.Finding {
 	q := &inquiry{Pass: p, pod: pod, root: p.Root(pod), owner: p.RootObject(pod)}
 	f := analyzers.Finding{
 		Code: schedulerDown, Subject: q.root, Affected: []analyzers.Ref{cluster.RefOf(pod)},
@@ -142,10 +169,11 @@ func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, 
 		if at := seen[name]; !at.IsZero() {
 			f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Scheduler " + name, Path: "last pod handled", Quote: at.UTC().Format(time.RFC3339), At: at})
 		}
-		if !p.Sees(cluster.Pods, "") {
+		if !p.Sees(cluster.Pods, "") && !leader.lost {
 			f.Severity = analyzers.Warning
 		}
 	}
+	f = leader.tell(f)
 	for _, s := range p.PodsWith("kube-system", map[string]string{"component": "kube-scheduler"}) {
 		if name == corev1.DefaultSchedulerName && !cluster.PodReady(s) {
 			f.CausedBy = append([]analyzers.Ref{cluster.RefOf(s)}, f.CausedBy...)
@@ -155,6 +183,24 @@ func silentFinding(p *analyzers.Pass, pod *corev1.Pod, name string, known bool, 
 	f.Fixes = append(f.Fixes, analyzers.Fix{Why: "Show whether a scheduler of that name runs", Argv: p.Kubectl("", "get", "pods", "--all-namespaces", "-l", "component=kube-scheduler")})
 	if name != corev1.DefaultSchedulerName {
 		f.Fixes[len(f.Fixes)-1].Argv = p.Kubectl("", "get", "pods", "--all-namespaces")
+	}
+	return f
+}
+
+// tell adds what the Lease says to a finding.
+func (l leadership) tell(f analyzers.Finding) analyzers.Finding {
+	if l.lease == nil {
+		return f
+	}
+	ref := cluster.RefOf(l.lease)
+	f.Evidence = append(f.Evidence, analyzers.Evidence{
+		Source: ref.String(), Path: "spec.renewTime", Quote: "renewTime: " + l.lease.Spec.RenewTime.UTC().Format(time.RFC3339), At: l.lease.Spec.RenewTime.Time,
+	})
+	if l.lost {
+		f.Summary = "Scheduler default-scheduler has not looked at the pod: its leader has not renewed its Lease since " + l.lease.Spec.RenewTime.UTC().Format(time.RFC3339)
+		f.CausedBy = append([]analyzers.Ref{ref}, f.CausedBy...)
+	} else {
+		f.Summary = "No scheduler has looked at the pod, although one holds its Lease: it may serve no profile called default-scheduler"
 	}
 	return f
 }

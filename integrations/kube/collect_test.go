@@ -272,11 +272,15 @@ func TestUnreadable(t *testing.T) {
 		hint   string
 		most   int // requests
 	}{
-		"unauthorized":        {[]*kubetest.Fault{kubetest.Unauthorized(kubetest.All)}, Unauthorized, "does not accept the credentials", "kubectl auth whoami", 2},
-		"login page":          {[]*kubetest.Fault{kubetest.Answer(kubetest.All, 200, "text/html", "<html>")}, Unreachable, "not as Kubernetes does", "kubectl config view", 1},
-		"another web server":  {[]*kubetest.Fault{kubetest.NotServed(kubetest.All)}, Unreachable, "not as Kubernetes does", "kubectl config view", len(cluster.Kinds()) + 3},
-		"hangs":               {[]*kubetest.Fault{kubetest.Hang(kubetest.All)}, Unreachable, "does not answer in time", "kubectl cluster-info", 1},
-		"lists hang":          {[]*kubetest.Fault{kubetest.Hang(func(r kubetest.Request) bool { return r.Resource != "" })}, Unreachable, "answers no list in time", "kubectl get --raw '/readyz?verbose'", 3 + 2*parallel},
+		"unauthorized":       {[]*kubetest.Fault{kubetest.Unauthorized(kubetest.All)}, Unauthorized, "does not accept the credentials", "kubectl auth whoami", 2},
+		"login page":         {[]*kubetest.Fault{kubetest.Answer(kubetest.All, 200, "text/html", "<html>")}, Unreachable, "not as Kubernetes does", "kubectl config view", 1},
+		"another web server": {[]*kubetest.Fault{kubetest.NotServed(kubetest.All)}, Unreachable, "not as Kubernetes does", "kubectl config view", len(cluster.Kinds()) + 3},
+		"hangs":              {[]*kubetest.Fault{kubetest.Hang(kubetest.All)}, Unreachable, "does not answer in time", "kubectl cluster-info", 1},
+		"lists hang":         {[]*kubetest.Fault{kubetest.Hang(func(r kubetest.Request) bool { return r.Resource != "" })}, Unreachable, "answers no list in time", "kubectl get --raw '/readyz?verbose'", 3 + 2*parallel},
+		"no etcd": {[]*kubetest.Fault{
+			kubetest.Hang(func(r kubetest.Request) bool { return r.Resource != "" }),
+			kubetest.Answer(func(r kubetest.Request) bool { return r.Path == "/readyz" }, 500, "text/plain; charset=utf-8", "[+]ping ok\n[-]etcd failed: reason withheld\n"),
+		}, Unreachable, "its check of etcd fails", "kubectl get --raw '/readyz?verbose'", 3 + 2*parallel},
 		"may not impersonate": {[]*kubetest.Fault{kubetest.Answer(kubetest.All, 403, "application/json", `{"kind":"Status","code":403,"reason":"Forbidden","message":"users \"x\" is forbidden: User \"dev\" cannot impersonate resource \"users\""}`)}, Unauthorized, "cannot impersonate", "--as", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

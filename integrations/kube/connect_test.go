@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubefathom/fathom/analyzers/cluster"
 	"github.com/kubefathom/fathom/integrations/kube/kubetest"
@@ -251,6 +252,9 @@ func TestTopics(t *testing.T) {
 		{Reason: Unreachable, Err: &url.Error{Err: x509.UnknownAuthorityError{}}}:                                   "x509-unknown-authority-api",
 		{Reason: Unreachable, Err: &url.Error{Err: x509.CertificateInvalidError{Reason: x509.Expired}}}:             "control-plane-cert-expired",
 		{Reason: Unreachable, Err: &url.Error{Err: x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}}}: "apiserver-unreachable",
+		{Reason: Unreachable, Err: &url.Error{Err: x509.HostnameError{Certificate: &x509.Certificate{}}}}:           "x509-unknown-authority-api",
+		{Reason: Unreachable, Err: fmt.Errorf("%w: x", errNoEtcd)}:                                                  "etcd-unhealthy",
+		{Reason: Unreachable, Err: apierrors.NewTooManyRequests("later", 1)}:                                        "apiserver-overloaded-apf",
 		{Reason: Unauthorized}:      "apiserver-unauthorized",
 		{Reason: NoConfig}:          "kubeconfig-missing-context",
 		{Reason: NoContext}:         "kubeconfig-missing-context",

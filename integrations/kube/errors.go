@@ -39,6 +39,7 @@ func (e *Error) Unwrap() error { return e.Err }
 var (
 	errNoConnection = errors.New("no connection in time")
 	errNotJSON      = errors.New("the answer is no Kubernetes object")
+	errNoEtcd       = errors.New("etcd fails")
 )
 
 // unreachable explains an error of the connection to the API server.

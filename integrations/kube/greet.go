@@ -92,6 +92,11 @@ func (r *reading) verdict(ctx context.Context) error {
 		return r.unauthorized(first)
 	case apierrors.IsNotFound(first):
 		return r.unreachable(errNotJSON)
+	case r.version != "" && strings.Contains(r.heard.Text, "[-]etcd"):
+		return &Error{
+			Reason: Unreachable, Message: fmt.Sprintf("the API server %s://%s is there, but its check of etcd fails", r.base.Scheme, r.base.Host),
+			Hint: "see what it says: " + r.kubectl("get", "--raw", "/readyz?verbose"), Err: fmt.Errorf("%w: %w", errNoEtcd, first),
+		}
 	case r.version != "" && isTimeout(first):
 		return &Error{
 			Reason: Unreachable, Message: fmt.Sprintf("the API server %s://%s is there, but answers no list in time", r.base.Scheme, r.base.Host),

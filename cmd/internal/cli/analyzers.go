@@ -14,7 +14,7 @@ import (
 func newAnalyzers(s *Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "analyzers",
-		Short:   "List the checks and the codes they emit",
+		Short:   "List the checks, the codes they emit, and what no check can decide",
 		Example: examples("fathom analyzers", "fathom analyzers | grep scheduling"),
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return writeAnalyzers(s.Out) },
@@ -31,6 +31,13 @@ func writeAnalyzers(out io.Writer) error {
 			codes[i] = c.ID
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", a.Name, doc, strings.Join(codes, ", "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nNOT DECIDED\tWHY")
+	for _, u := range all.Undecided {
+		fmt.Fprintf(w, "%s\t%s\n", u.Code, u.Why)
 	}
 	return w.Flush()
 }

@@ -59,7 +59,7 @@ prints the root causes with evidence and commands to copy. It only reads.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err} })
-	root.AddCommand(newScan(s), newWhy(s), newExplain(s), newCapture(s), newDemo(s), newAnalyzers(s), newVersion(s))
+	root.AddCommand(newScan(s), newWhy(s), newReach(s), newExplain(s), newCapture(s), newDemo(s), newAnalyzers(s), newVersion(s))
 	root.SuggestionsMinimumDistance = 2
 	wrapArgErrors(root)
 	nameExamples(root, name)

@@ -50,6 +50,7 @@ var (
 	errIncomplete  = errors.New("the scan is incomplete")
 	errBlind       = errors.New("nothing in the scope could be read")
 	errInterrupted = errors.New("interrupted")
+	errUnevaluated = errors.New("the policies could not be evaluated")
 )
 
 // exitCode prints what has to be said about err and maps it to the exit code.
@@ -70,6 +71,9 @@ func exitCode(ctx context.Context, s *Streams, root *cobra.Command, err error) i
 		return exitUnreachable
 	case errors.Is(err, errBlind):
 		printError(s, withHint(err, "see \"Not checked\" in the report; ask for the right to list, or name another namespace with -n"))
+		return exitUnreachable
+	case errors.Is(err, errUnevaluated):
+		printError(s, err)
 		return exitUnreachable
 	case errors.As(err, &usage):
 		printError(s, err)

@@ -63,7 +63,7 @@ func TestGeneratedChecks(t *testing.T) {
 		if codes[u.Code] {
 			t.Errorf("%s is emitted and called undecided", u.Code)
 		}
-		fmt.Fprintf(&b, "| %s | %s |\n", u.Code, u.Why)
+		fmt.Fprintf(&b, "| [%s](../knowledge/pages/%s.md) | %s |\n", u.Code, u.Code, u.Why)
 	}
 	b.WriteString("\n")
 	section(t, filepath.Join(root, "analyzers", "README.md"), "checks", b.String())

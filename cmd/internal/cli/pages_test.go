@@ -35,3 +35,15 @@ func TestEveryErrorHasAPage(t *testing.T) {
 		}
 	}
 }
+
+// TestUndecidedHavePages: what no check decides is explained, and is one of ours.
+func TestUndecidedHavePages(t *testing.T) {
+	for _, u := range all.Undecided {
+		if _, ok := knowledge.Get(u.Code); !ok {
+			t.Errorf("knowledge/pages/%s.md does not exist", u.Code)
+		}
+		if u.Why == "" {
+			t.Errorf("%s has no reason", u.Code)
+		}
+	}
+}

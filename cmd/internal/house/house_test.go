@@ -28,6 +28,8 @@ var rooms = []struct {
 	{"analyzers/why", []string{"analyzers", "analyzers/*"}},
 	{"analyzers/all", []string{"analyzers", "analyzers/*"}},
 	{"analyzers/analysistest", []string{"analyzers", "analyzers/cluster"}},
+	{"analyzers/reach", []string{"analyzers/cluster"}},
+	{"analyzers/netpol", []string{"analyzers", "analyzers/cluster", "analyzers/reach"}},
 	{"analyzers/*", []string{"analyzers", "analyzers/cluster"}},
 	{"analyzers", []string{"analyzers/cluster"}},
 	{"knowledge", nil},
@@ -54,7 +56,7 @@ var owned = []struct {
 	{"golang.org/x/sync", []string{"integrations/kube", "cmd/internal/cli"}},
 	{"github.com/go-logr/logr", []string{"integrations/kube"}}, // to keep klog quiet
 	{"go.yaml.in/yaml", []string{"integrations/manifests"}},
-	{"sigs.k8s.io/yaml", []string{"analyzers/report", "analyzers/why", "analyzers/analysistest", "knowledge", "integrations/manifests", "evals", "evals/*"}},
+	{"sigs.k8s.io/yaml", []string{"analyzers/report", "analyzers/why", "analyzers/reach", "analyzers/analysistest", "knowledge", "integrations/manifests", "evals", "evals/*"}},
 	{"github.com/google/go-cmp", []string{"analyzers/analysistest"}},
 }
 

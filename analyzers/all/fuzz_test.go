@@ -33,6 +33,18 @@ var words = []string{
 	"Readiness probe failed: HTTP probe failed with statuscode: 503", "0/3 nodes are available: 3 Insufficient cpu.",
 	`Failed to pull image "x/y:1": not found`, "exceeded quota: a, requested: cpu=1, used: cpu=2, limited: cpu=2",
 	"panic: runtime error\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3", "dial tcp: lookup a on 10.0.0.10:53: no such host",
+	"FailedGetResourceMetric", "missing request for cpu in container a of Pod b", "ScalingActive", "ScalingLimited", "TooManyReplicas", "AbleToScale",
+	"FailedGetScale", "NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max node group size reached", "Ready", "Unknown", "NodeStatusUnknown", "KubeletNotReady",
+	"Kubelet stopped posting node status.", "DiskPressure", "node.kubernetes.io/unreachable", "NoExecute", "Evicted", "The node was low on resource: memory.",
+	"FailedCreatePodSandBox", "no IP addresses available in range set", "FailedAttachVolume", "Multi-Attach error for volume \"a\" Volume is already used by pod(s) b",
+	"ProvisioningFailed", "FailedBinding", "ExternalProvisioning", "WaitForFirstConsumer", "kubernetes.io/pvc-protection", "Resizing", "Lost", "Released", "Bound", "Pending",
+	"BackoffLimitExceeded", "DeadlineExceeded", "NamespaceContentRemaining", "Some resources are remaining: configmaps. has 1 resource instances", "* * * * *", "0 3 31 2 *",
+	`pods is forbidden: User "system:serviceaccount:a:b" cannot list resource "pods" in API group "" in the namespace "a"`,
+	"system:serviceaccount:a:b", "ServiceAccount", "ClusterRole", "Role", "*", "list", "pods", "kube-system", "kube-dns", "default",
+	"/etc/coredns/Corefile:5 - Error during parsing: Unknown directive 'a'", ".:53 {\n forward . /etc/resolv.conf\n}", "lookup a.b on 10.0.0.10:53: read udp: i/o timeout", "a.b.svc.cluster.local",
+	"Accepted", "Programmed", "ResolvedRefs", "BackendNotFound", "NoMatchingListenerHostname", "RefNotPermitted", "Gateway", "Service", "nginx", "kubernetes.io/tls",
+	"False", "True", "Issuing", "DoesNotExist", "pending", "errored", "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'",
+	"Available", "MissingEndpoints", "v1beta1.metrics.k8s.io", "10.0.0.0/8", "0.0.0.0/0", "UDP", "Egress", "Ingress", "53",
 	"dial tcp 10.0.0.1:8080: connect: connection refused", "\x1b[31m\x00", "\xff\xfe", "日本語",
 }
 

@@ -173,19 +173,25 @@ func Replicas(o Object) (n int32, ok bool) {
 // kind and name: Deployments, StatefulSets, DaemonSets, CronJobs, and Jobs and
 // ReplicaSets that nothing controls.
 func (s *Snapshot) Workloads(namespace string) []Object {
-	var out []Object
+	return Derive(s, "cluster.workloads", s.workloads)[namespace]
+}
+
+// workloads groups them by namespace; "" has them all.
+func (s *Snapshot) workloads() map[string][]Object {
+	out := map[string][]Object{}
 	for _, k := range kinds {
 		if _, ok := Template(k.New()); !ok {
 			continue
 		}
 		for _, o := range s.objects[k.GroupKind()] {
-			if namespace != "" && o.GetNamespace() != namespace {
-				continue
-			}
 			if metav1.GetControllerOf(o) == nil {
-				out = append(out, o)
+				out[o.GetNamespace()] = append(out[o.GetNamespace()], o)
+				out[""] = append(out[""], o)
 			}
 		}
+	}
+	for namespace := range out {
+		out[namespace] = slices.Clip(out[namespace]) // what a caller appends is its own
 	}
 	return out
 }

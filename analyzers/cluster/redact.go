@@ -2,10 +2,10 @@ package cluster
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -20,25 +20,15 @@ func redactObject(r Redactor, o Object) {
 	switch o := o.(type) {
 	case *corev1.Pod:
 		redactPodSpec(r, &o.Spec)
-		redactPodStatus(r, &o.Status)
 	case *corev1.ConfigMap:
 		redactMap(r, o.Data)
 	case *corev1.Event:
 		o.Message = r.Text(o.Message)
 	case *appsv1.ControllerRevision:
 		redactRevision(r, o)
-	case *appsv1.Deployment:
-		for i := range o.Status.Conditions {
-			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
-		}
-	case *appsv1.ReplicaSet:
-		for i := range o.Status.Conditions {
-			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
-		}
-	case *batchv1.Job:
-		for i := range o.Status.Conditions {
-			o.Status.Conditions[i].Message = r.Text(o.Status.Conditions[i].Message)
-		}
+	}
+	if status := reflect.ValueOf(o).Elem().FieldByName("Status"); status.IsValid() && status.Kind() == reflect.Struct {
+		redactMessages(r, status)
 	}
 	if u, ok := o.(*unstructured.Unstructured); ok {
 		for _, k := range []string{"spec", "status", "data"} {
@@ -50,6 +40,32 @@ func redactObject(r Redactor, o Object) {
 	if t, ok := Template(o); ok {
 		redactMap(r, t.Annotations)
 		redactPodSpec(r, &t.Spec)
+	}
+}
+
+// redactMessages masks what controllers and plugins say in a status: each field called
+// Message, wherever it is.
+func redactMessages(r Redactor, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			redactMessages(r, v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			redactMessages(r, v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			switch {
+			case !field.IsExported():
+			case field.Name == "Message" && field.Type.Kind() == reflect.String:
+				v.Field(i).SetString(r.Text(v.Field(i).String()))
+			default:
+				redactMessages(r, v.Field(i))
+			}
+		}
 	}
 }
 
@@ -158,25 +174,6 @@ func redactHTTP(r Redactor, g *corev1.HTTPGetAction) {
 	g.Path = r.Text(g.Path)
 	for i := range g.HTTPHeaders {
 		g.HTTPHeaders[i].Value = r.Value(g.HTTPHeaders[i].Name, g.HTTPHeaders[i].Value)
-	}
-}
-
-func redactPodStatus(r Redactor, status *corev1.PodStatus) {
-	status.Message = r.Text(status.Message)
-	for i := range status.Conditions {
-		status.Conditions[i].Message = r.Text(status.Conditions[i].Message)
-	}
-	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses, status.EphemeralContainerStatuses} {
-		for i := range list {
-			for _, state := range []*corev1.ContainerState{&list[i].State, &list[i].LastTerminationState} {
-				if state.Waiting != nil {
-					state.Waiting.Message = r.Text(state.Waiting.Message)
-				}
-				if state.Terminated != nil {
-					state.Terminated.Message = r.Text(state.Terminated.Message)
-				}
-			}
-		}
 	}
 }
 

@@ -236,7 +236,6 @@ func (r starring) Args(a []string) []string {
 // TestBuildMasksEverywhere plants a secret in every place that holds text of people or
 // programs; none may be in what is written.
 func TestBuildMasksEverywhere(t *testing.T) {
-	const secret = "x hunter2 y"
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"a": secret}},
 		Spec: corev1.PodSpec{

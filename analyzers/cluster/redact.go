@@ -5,8 +5,10 @@ import (
 	"reflect"
 	"slices"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -26,6 +28,25 @@ func redactObject(r Redactor, o Object) {
 		o.Message = r.Text(o.Message)
 	case *appsv1.ControllerRevision:
 		redactRevision(r, o)
+	case *corev1.PersistentVolume:
+		redactList(r, o.Spec.MountOptions)
+		if o.Spec.CSI != nil {
+			redactMap(r, o.Spec.CSI.VolumeAttributes)
+		}
+		if o.Spec.FlexVolume != nil {
+			redactMap(r, o.Spec.FlexVolume.Options)
+		}
+	case *storagev1.StorageClass:
+		redactList(r, o.MountOptions)
+		redactMap(r, o.Parameters)
+	case *admissionv1.ValidatingWebhookConfiguration:
+		for i := range o.Webhooks {
+			redactURL(r, o.Webhooks[i].ClientConfig.URL)
+		}
+	case *admissionv1.MutatingWebhookConfiguration:
+		for i := range o.Webhooks {
+			redactURL(r, o.Webhooks[i].ClientConfig.URL)
+		}
 	}
 	if status := reflect.ValueOf(o).Elem().FieldByName("Status"); status.IsValid() && status.Kind() == reflect.Struct {
 		redactMessages(r, status)
@@ -109,6 +130,18 @@ func redactMap(r Redactor, m map[string]string) {
 	}
 }
 
+func redactList(r Redactor, list []string) {
+	for i := range list {
+		list[i] = r.Text(list[i])
+	}
+}
+
+func redactURL(r Redactor, url *string) {
+	if url != nil {
+		*url = r.Text(*url)
+	}
+}
+
 func redactPodSpec(r Redactor, spec *corev1.PodSpec) {
 	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range list {
@@ -124,6 +157,13 @@ func redactPodSpec(r Redactor, spec *corev1.PodSpec) {
 				redactHook(r, c.Lifecycle.PostStart)
 				redactHook(r, c.Lifecycle.PreStop)
 			}
+		}
+	}
+	for i := range spec.Volumes {
+		if v := &spec.Volumes[i]; v.CSI != nil {
+			redactMap(r, v.CSI.VolumeAttributes)
+		} else if v.FlexVolume != nil {
+			redactMap(r, v.FlexVolume.Options)
 		}
 	}
 	for i := range spec.EphemeralContainers {

@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -33,6 +37,34 @@ func TestMessagesOfAllKindsAreMasked(t *testing.T) {
 	}
 	if messages < 20 {
 		t.Errorf("only %d messages were tried", messages)
+	}
+}
+
+// What a volume is told by its driver's settings may be a password.
+func TestVolumeSettingsAreMasked(t *testing.T) {
+	url := "https://gate.example.com/" + secret
+	settings := func() map[string]string { return map[string]string{"password": secret} }
+	b := NewBuilder(Info{CapturedAt: t0})
+	b.Redactor = starring{}
+	b.Add(
+		&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "csi"}, Spec: corev1.PersistentVolumeSpec{
+			MountOptions:           []string{secret},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{VolumeAttributes: settings()}},
+		}},
+		&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "flex"}, Spec: corev1.PersistentVolumeSpec{
+			PersistentVolumeSource: corev1.PersistentVolumeSource{FlexVolume: &corev1.FlexPersistentVolumeSource{Options: settings()}},
+		}},
+		&storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, Parameters: settings(), MountOptions: []string{secret}},
+		&admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "v"}, Webhooks: []admissionv1.ValidatingWebhook{{ClientConfig: admissionv1.WebhookClientConfig{URL: &url}}}},
+		pod("shop", "web", func(p *corev1.Pod) {
+			p.Spec.Volumes = []corev1.Volume{
+				{Name: "a", VolumeSource: corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{VolumeAttributes: settings()}}},
+				{Name: "b", VolumeSource: corev1.VolumeSource{FlexVolume: &corev1.FlexVolumeSource{Options: settings()}}},
+			}
+		}),
+	)
+	if text := gunzip(t, write(t, b.Build())); strings.Contains(text, "hunter2") {
+		t.Errorf("not masked: %s", text)
 	}
 }
 

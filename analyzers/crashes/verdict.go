@@ -62,12 +62,13 @@ func misread(p *analyzers.Pass, c crash) bool {
 // rbac are the kinds that tell whether what the API server refused is allowed by now.
 var rbac = []schema.GroupKind{cluster.Roles, cluster.RoleBindings, cluster.ClusterRoles, cluster.ClusterRoleBindings, cluster.ServiceAccounts}
 
-// refused reports whether package admission tells of this end: the API server or a cloud
-// did not let the program do what it needs.
+// refused reports whether another package tells of this end: admission, that the API
+// server or a cloud did not let the program do what it needs; storage, that a claim is full.
 func refused(p *analyzers.Pass, c crash) bool {
 	_, api := p.RefusedByAPI(c.pod, c.status)
 	_, cloud := p.RefusedByCloud(c.pod, c.status)
-	return api || cloud
+	_, full := p.FullVolume(c.pod, c.status)
+	return api || cloud || full && !cluster.PodFinished(c.pod)
 }
 
 const sigkill = 128 + 9

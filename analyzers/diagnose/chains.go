@@ -135,7 +135,7 @@ func (c *chains) search(from analyzers.Ref, i int, accept func(int) bool) int {
 		for _, v := range level {
 			best := -1
 			for _, j := range c.at[v] {
-				if j != i && accept(j) && (best < 0 || c.before(j, best)) {
+				if j != i && accept(j) && (best < 0 || c.fits(j, best, i)) {
 					best = j
 				}
 			}
@@ -152,6 +152,19 @@ func (c *chains) search(from analyzers.Ref, i int, accept func(int) bool) int {
 		level = next
 	}
 	return -1
+}
+
+// fits reports whether a explains the finding i better than b at the same vertex: one that
+// names i's subject among those who suffer does, as one policy may cut off two clients, each
+// by a slip of its own.
+func (c *chains) fits(a, b, i int) bool {
+	names := func(j int) bool {
+		return slices.ContainsFunc(c.findings[j].Affected, func(r analyzers.Ref) bool { return c.g.node(r) == c.g.node(c.findings[i].Subject) })
+	}
+	if na, nb := names(a), names(b); na != nb {
+		return na
+	}
+	return c.before(a, b)
 }
 
 func (c *chains) before(a, b int) bool {

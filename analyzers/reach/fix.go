@@ -43,7 +43,11 @@ func missing(s *cluster.Snapshot, d networkingv1.PolicyType, subject, peer party
 	if best < 0 {
 		best = slices.IndexFunc(isolating, into)
 	}
-	what := fmt.Sprintf("%s %s %s on %s", flow(d), map[networkingv1.PolicyType]string{networkingv1.PolicyTypeIngress: "from", networkingv1.PolicyTypeEgress: "to"}[d], partyName(s, peer), port)
+	on := port.String()
+	if len(ports) > 1 {
+		on = fmt.Sprintf("port %d", port.Number)
+	}
+	what := fmt.Sprintf("%s %s %s on %s", flow(d), map[networkingv1.PolicyType]string{networkingv1.PolicyTypeIngress: "from", networkingv1.PolicyTypeEgress: "to"}[d], partyName(s, peer), on)
 	if best >= 0 {
 		p := isolating[best].DeepCopy()
 		addRule(&p.Spec, d, peers, ports)

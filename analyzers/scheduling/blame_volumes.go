@@ -66,7 +66,7 @@ func (q *inquiry) claimFinding() (analyzers.Finding, bool) {
 	f.Evidence = []analyzers.Evidence{{Source: ref.String(), Path: "status.phase", Quote: fmt.Sprintf("phase: %s, storageClassName: %s", t.pvc.Status.Phase, cmp.Or(t.className, "none"))}, uses}
 	f.Fixes = []analyzers.Fix{describe}
 	// A class that is missing cannot be seen in the claim's own description.
-	if t.what == claimUnbound && t.pvc.Spec.VolumeName == "" && t.class == nil && (t.className != "" || t.pvc.Spec.StorageClassName == nil) {
+	if t.what == claimUnbound && t.pvc.Spec.VolumeName == "" && t.class == nil && !q.handMade(t.className) && (t.className != "" || t.pvc.Spec.StorageClassName == nil) {
 		why := fmt.Sprintf("Show the storage classes that exist, to create %s or to recreate the claim with one of them", t.className)
 		if t.className == "" {
 			why = "Show the storage classes that exist, to make one the default or to recreate the claim with one of them"
@@ -85,6 +85,8 @@ func (q *inquiry) unboundWhy(t claimTrouble) string {
 		return "it names no storage class and there is no default one"
 	case t.className == "":
 		return "no volume without a storage class suits it"
+	case t.class == nil && q.handMade(t.className):
+		return fmt.Sprintf("no volume of class %s, which are made by hand, suits it", t.className)
 	case t.class == nil:
 		var classes []string
 		for c := range cluster.All[*storagev1.StorageClass](q.Snapshot) {
@@ -98,6 +100,17 @@ func (q *inquiry) unboundWhy(t claimTrouble) string {
 		return fmt.Sprintf("class %s makes no volumes, and no existing one suits it", t.className)
 	}
 	return fmt.Sprintf("%s has not made one", t.class.Provisioner)
+}
+
+// handMade reports whether volumes have a class for which there is no object: a class is no
+// more than a name to those who make their volumes themselves.
+func (q *inquiry) handMade(class string) bool {
+	for pv := range cluster.All[*corev1.PersistentVolume](q.Snapshot) {
+		if pv.Spec.StorageClassName == class {
+			return true
+		}
+	}
+	return false
 }
 
 func (q *inquiry) nearClaim(name string) (string, bool) {

@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -29,7 +30,7 @@ fault.`,
 				continue
 			}
 			c, ok := ripe(p, pvc)
-			if !ok || handMade(p, c) {
+			if !ok && !c.told() || handMade(p, c) {
 				continue
 			}
 			switch _, exists := cluster.Find[*storagev1.StorageClass](p.Snapshot, "", c.class); {
@@ -41,6 +42,14 @@ fault.`,
 		}
 		return nil
 	},
+}
+
+// toldPatience is enough where the controller has looked and said so, and pods wait.
+const toldPatience = 5 * time.Second
+
+func (c claimCase) told() bool {
+	_, said := c.LastEvent(c.pvc, nil, "ProvisioningFailed", "FailedBinding")
+	return said && len(c.waiters) > 0 && c.Since(c.pvc.CreationTimestamp.Time) >= toldPatience
 }
 
 // handMade reports whether a claim is meant for volumes that somebody makes by hand: some

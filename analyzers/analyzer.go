@@ -45,6 +45,9 @@ type Code struct {
 	Severity Severity // usual severity; a Finding may carry another one
 	Role     Role
 	Title    string
+	// Vague says that a cause only repeats what the program said of itself: a more exact
+	// cause of the same container, or one that names the same pod as suffering, explains it.
+	Vague bool
 }
 
 // A Pass is what an Analyzer sees: the Snapshot, and a place to report to.

@@ -15,7 +15,7 @@ var (
 	portTaken        = cause("port-already-in-use", "Port that the program wants to listen on is taken")
 	openFiles        = cause("too-many-open-files", "Limit on open files, watches or processes is reached")
 	segfault         = cause("crash-segfault", "Native code crashes")
-	appError         = cause("crash-app-error", "Program ends with an error")
+	appError         = repeated(cause("crash-app-error", "Program ends with an error"))
 	initFailing      = cause("init-container-failing", "Init container fails")
 	sidecarBlocks    = cause("sidecar-blocks-job-completion", "Sidecar keeps a finished Job from completing")
 
@@ -23,3 +23,9 @@ var (
 	dependencyDown = analyzers.Code{ID: "crash-dependency-unavailable", Severity: analyzers.Error, Role: analyzers.Symptom, Title: "Program ends because it cannot reach what it depends on"}
 	initStuck      = analyzers.Code{ID: "init-container-stuck", Severity: analyzers.Error, Role: analyzers.Symptom, Title: "Init container does not come to an end"}
 )
+
+// repeated marks a code that only repeats what the program said of itself.
+func repeated(c analyzers.Code) analyzers.Code {
+	c.Vague = true
+	return c
+}

@@ -19,12 +19,14 @@ type chains struct {
 	g        *graph
 	findings []analyzers.Finding
 	at       map[analyzers.Ref][]int // vertex -> findings about it
-	parent   []int                   // -1 for a root
-	children [][]int
+	// suffering maps a pod to the causes that name it as affected.
+	suffering map[analyzers.Ref][]int
+	parent    []int // -1 for a root
+	children  [][]int
 }
 
 func newChains(s *cluster.Snapshot, findings []analyzers.Finding) *chains {
-	c := &chains{s: s, g: newGraph(s), findings: slices.Clone(findings), at: map[analyzers.Ref][]int{}}
+	c := &chains{s: s, g: newGraph(s), findings: slices.Clone(findings), at: map[analyzers.Ref][]int{}, suffering: map[analyzers.Ref][]int{}}
 	slices.SortStableFunc(c.findings, analyzers.Compare)
 	for i, f := range c.findings {
 		v := c.g.node(f.Subject)
@@ -32,6 +34,9 @@ func newChains(s *cluster.Snapshot, findings []analyzers.Finding) *chains {
 		if f.Code.Role == analyzers.Cause {
 			for _, a := range f.Affected {
 				c.g.suffers(a, v)
+				if a.Kind == "Pod" {
+					c.suffering[canonical(a)] = append(c.suffering[canonical(a)], i)
+				}
 			}
 		}
 	}
@@ -46,6 +51,9 @@ func newChains(s *cluster.Snapshot, findings []analyzers.Finding) *chains {
 func (c *chains) link() {
 	for i, f := range c.findings {
 		p := c.namedCause(i)
+		if p < 0 && f.Code.Vague {
+			p = c.exactCause(i)
+		}
 		if p < 0 && f.Code.Role == analyzers.Symptom {
 			p = c.nearestCause(i)
 		}
@@ -98,6 +106,31 @@ func (c *chains) nearestCause(i int) int {
 		}
 	}
 	return -1
+}
+
+// exactCause finds what explains a vague cause: another cause of the same part of the same
+// object, or one whose check found that the same pod suffers from another object.
+func (c *chains) exactCause(i int) int {
+	f, best := c.findings[i], -1
+	at := c.g.node(f.Subject)
+	take := func(j int) {
+		if j != i && !c.findings[j].Code.Vague && c.causes(j, i) && (best < 0 || c.before(j, best)) {
+			best = j
+		}
+	}
+	for _, j := range c.at[at] {
+		if f.Part != "" && c.findings[j].Part == f.Part {
+			take(j)
+		}
+	}
+	for _, pod := range f.Affected {
+		for _, j := range c.suffering[canonical(pod)] {
+			if c.g.node(c.findings[j].Subject) != at {
+				take(j)
+			}
+		}
+	}
+	return best
 }
 
 // causes reports whether a finding that stands where a symptom leads can be its cause. A

@@ -283,6 +283,33 @@ func TestProve(t *testing.T) {
 
 // TestProveNeedsASimulation: a check that is content as soon as the template differs must
 // not make a proof of a change that only a kubelet can show.
+// A vague cause, one that only repeats what a program says, follows from an exact one: of
+// the same container, or of another object from which the same pod suffers. Another
+// container's fault is its own, and so is a mere risk.
+func TestVagueCauses(t *testing.T) {
+	vague := analyzers.Code{ID: "vague", Severity: analyzers.Error, Role: analyzers.Cause, Vague: true}
+	of := func(part string) func(*analyzers.Finding) {
+		return func(f *analyzers.Finding) { f.Part, f.Affected = part, []analyzers.Ref{ref("Pod", "web-1")} }
+	}
+	warning := func(f *analyzers.Finding) { f.Severity = analyzers.Warning }
+	web, policy := ref("Deployment", "web"), ref("NetworkPolicy", "deny")
+	for name, tc := range map[string]struct {
+		exact analyzers.Finding
+		want  string
+	}{
+		"same container":    {finding(causeCode, web, of("app")), "a-cause:Deployment/web <- vague:Deployment/web@1"},
+		"other container":   {finding(causeCode, web, of("sidecar")), "a-cause:Deployment/web\nvague:Deployment/web"},
+		"verdict":           {finding(causeCode, policy, of("ingress")), "a-cause:NetworkPolicy/deny <- vague:Deployment/web@1"},
+		"a risk":            {finding(causeCode, policy, of("ingress"), warning), "vague:Deployment/web\na-cause:NetworkPolicy/deny"},
+		"of another client": {finding(causeCode, policy, func(f *analyzers.Finding) { f.Affected = []analyzers.Ref{ref("Pod", "api-1")} }), "vague:Deployment/web\na-cause:NetworkPolicy/deny"},
+	} {
+		ds := Diagnose(shop(), []analyzers.Finding{finding(vague, web, of("app")), tc.exact})
+		if got := outline(ds); got != tc.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, tc.want)
+		}
+	}
+}
+
 func TestProveNeedsASimulation(t *testing.T) {
 	content := &analyzers.Analyzer{
 		Name: "test/probe", Doc: "finds a pod that is as its template says", Needs: []schema.GroupKind{cluster.Deployments, cluster.Pods}, Emits: []analyzers.Code{causeCode},

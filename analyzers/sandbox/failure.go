@@ -96,7 +96,8 @@ func lastFailure(s *cluster.Snapshot, pod *corev1.Pod) (*corev1.Event, bool) {
 	if c := cluster.PodCondition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionTrue {
 		at = c.LastTransitionTime.Time
 	}
-	return ev, n >= tries || s.Since(at) > oneTry
+	// A handler that is not configured does not come by waiting.
+	return ev, n >= tries || s.Since(at) > oneTry || classify(plain(ev.Message)) == byHandler
 }
 
 // frame is what stands before the error itself: the kubelet's words (k8s.io/kubernetes

@@ -54,7 +54,7 @@ func noScale(p *analyzers.Pass, hpa *autoscalingv2.HorizontalPodAutoscaler, able
 	since := p.Since(able.LastTransitionTime.Time)
 	f := analyzers.Finding{Code: targetInvalid, Subject: cluster.RefOf(hpa), Evidence: []analyzers.Evidence{conditionProof(hpa, able)}}
 	switch {
-	case since < resync/2:
+	case since < resync/2 && !namesake(p, t):
 		return // a target that is applied right after its autoscaler
 	case strings.Contains(able.Message, "no matches for kind"):
 		unknownKind(p, hpa, &f)
@@ -81,13 +81,10 @@ func missing(p *analyzers.Pass, hpa *autoscalingv2.HorizontalPodAutoscaler, f *a
 	t := target(hpa)
 	f.Summary = fmt.Sprintf("Autoscaler %s scales %s %s, which does not exist", hpa.Name, t.Kind, t.Name)
 	f.CausedBy = []analyzers.Ref{t}
-	for _, kind := range scalable {
-		other := analyzers.Ref{APIVersion: "apps/v1", Kind: kind, Namespace: hpa.Namespace, Name: t.Name}
-		if _, ok := p.Get(other); ok && kind != t.Kind {
-			f.Summary += fmt.Sprintf(", but %s %s does", kind, t.Name)
-			f.Fixes = []analyzers.Fix{retarget(p, hpa, other)}
-			return
-		}
+	if other, ok := otherKind(p, t); ok {
+		f.Summary += fmt.Sprintf(", but %s %s does", other.Kind, t.Name)
+		f.Fixes = []analyzers.Fix{retarget(p, hpa, other)}
+		return
 	}
 	var names []string
 	switch t.GroupKind() {
@@ -110,6 +107,25 @@ func missing(p *analyzers.Pass, hpa *autoscalingv2.HorizontalPodAutoscaler, f *a
 	if hpa.Status.LastScaleTime != nil {
 		f.Severity = analyzers.Warning
 	}
+}
+
+// otherKind is the workload of another kind that has the target's name.
+func otherKind(p *analyzers.Pass, t analyzers.Ref) (analyzers.Ref, bool) {
+	for _, kind := range scalable {
+		other := analyzers.Ref{APIVersion: "apps/v1", Kind: kind, Namespace: t.Namespace, Name: t.Name}
+		if _, ok := p.Get(other); ok && kind != t.Kind {
+			return other, true
+		}
+	}
+	return analyzers.Ref{}, false
+}
+
+// namesake reports whether the target is missing and a workload of another kind has its
+// name: then nothing is to come any more.
+func namesake(p *analyzers.Pass, t analyzers.Ref) bool {
+	_, exists := p.Get(t)
+	_, other := otherKind(p, t)
+	return !exists && other
 }
 
 // meant also takes a name for near that is the other with a word more: checkout-api, checkout.

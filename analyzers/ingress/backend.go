@@ -171,7 +171,7 @@ func judgePort(p *analyzers.Pass, in *networkingv1.Ingress, r route, svc *corev1
 	if _, ok := findPort(svc, r.to.Port); ok {
 		return
 	}
-	controller := classOf(p.Snapshot, in).controller
+	c := classOf(p.Snapshot, in)
 	f := analyzers.Finding{
 		Code:    noEndpoints,
 		Subject: cluster.RefOf(in),
@@ -185,7 +185,7 @@ func judgePort(p *analyzers.Pass, in *networkingv1.Ingress, r route, svc *corev1
 	if byTarget(svc, r.to.Port) {
 		// ingress-nginx also takes the number of a target port (internal/ingress/
 		// controller/controller.go, serviceEndpoints); no other controller is known to.
-		if controller == nginxController || controller == "" {
+		if c.controller == nginxController || c.controller == "" && (c.name == "" || strings.Contains(c.name, "nginx")) {
 			return
 		}
 		f.Summary = fmt.Sprintf("Backend of %s is port %s of Service %s, a port of its pods: the Service's own is %s", r.where(), portText(r.to.Port), svc.Name, portsText(svc))

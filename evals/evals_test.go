@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the generated parts")
 
 // minRight is the committed score: how many scenarios must be answered rightly. It only
 // ever rises.
-const minRight = 351
+const minRight = 357
 
 func scores(t *testing.T) []Score {
 	t.Helper()

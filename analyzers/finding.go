@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubefathom/fathom/analyzers/cluster"
 )
 
@@ -62,6 +64,11 @@ type Evidence struct {
 	Path   string    `json:"path,omitempty"`  // field path, event reason, or container name
 	Quote  string    `json:"quote,omitempty"` // verbatim, or the value
 	At     time.Time `json:"at,omitzero"`     // when it was so; zero when the object does not say
+}
+
+// EventEvidence quotes an event about an object.
+func EventEvidence(about Ref, ev *corev1.Event) Evidence {
+	return Evidence{Source: "Event on " + about.String(), Path: ev.Reason, Quote: QuoteHead(ev.Message), At: cluster.EventTime(ev)}
 }
 
 // Proof says how far a fix is known to help.

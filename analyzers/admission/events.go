@@ -34,7 +34,7 @@ func forbiddenEvents(p *analyzers.Pass) {
 		f := analyzers.Finding{
 			Code: rbacForbidden, Severity: analyzers.Warning, Subject: ref, Part: "event", Affected: []analyzers.Ref{ref},
 			Summary:  analyzers.Line(fmt.Sprintf("Its controller, %s, may not %s: %s", who(request, ""), ask(request, ""), w.reason), analyzers.MaxSummary),
-			Evidence: append([]analyzers.Evidence{{Source: "Event on " + ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}}, w.evidence...),
+			Evidence: append([]analyzers.Evidence{analyzers.EventEvidence(ref, ev)}, w.evidence...),
 			Fixes:    w.fixes,
 		}
 		if ns, name, ok := request.Account(); ok {

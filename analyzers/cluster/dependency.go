@@ -156,20 +156,22 @@ func (s *Snapshot) byIP(d *Dependency, ip string) {
 		return
 	}
 	for svc := range In[*corev1.Service](s, d.Pod.Namespace) {
-		if len(svc.Spec.Selector) > 0 && selects(svc.Spec.Selector, d.Pod.Labels) {
+		if Selects(svc.Spec.Selector, d.Pod.Labels) {
 			d.Service = svc
 			return
 		}
 	}
 }
 
-func selects(selector, labels map[string]string) bool {
+// Selects reports whether a Service with this selector sends traffic to pods with these
+// labels. One without a selector selects none.
+func Selects(selector, labels map[string]string) bool {
 	for k, v := range selector {
 		if have, ok := labels[k]; !ok || have != v {
 			return false
 		}
 	}
-	return true
+	return len(selector) > 0
 }
 
 // HasPort reports whether clients can connect to svc on this port. Port 0, an unnamed

@@ -48,7 +48,7 @@ func oomAtStart(p *analyzers.Pass, pod *corev1.Pod) {
 		return
 	}
 	if status, ok := smallest(pod); ok {
-		reportStartOOM(p, newCrash(p.Snapshot, pod, status), analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)})
+		reportStartOOM(p, newCrash(p.Snapshot, pod, status), analyzers.EventEvidence(cluster.RefOf(pod), ev))
 	}
 }
 

@@ -82,7 +82,7 @@ func scaledDown(s *cluster.Snapshot) (*corev1.Service, *appsv1.Deployment, bool)
 			continue
 		}
 		for d := range cluster.In[*appsv1.Deployment](s, svc.Namespace) {
-			if d.Spec.Replicas != nil && *d.Spec.Replicas == 0 && selects(svc.Spec.Selector, d.Spec.Template.Labels) {
+			if d.Spec.Replicas != nil && *d.Spec.Replicas == 0 && cluster.Selects(svc.Spec.Selector, d.Spec.Template.Labels) {
 				return svc, d, true
 			}
 		}
@@ -178,15 +178,6 @@ func roots(list []lookup) int {
 // egressPolicy reports whether a network policy may restrict what a pod connects to.
 func egressPolicy(s *cluster.Snapshot, pod *corev1.Pod) bool {
 	return otherPolicies(s, pod.Namespace) || slices.ContainsFunc(egressSelectors(s, pod.Namespace), func(m func(*corev1.Pod) bool) bool { return m(pod) })
-}
-
-func selects(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if have, ok := labels[k]; !ok || have != v {
-			return false
-		}
-	}
-	return len(selector) > 0
 }
 
 func selector(svc *corev1.Service) string {

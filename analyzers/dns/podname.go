@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubefathom/fathom/analyzers"
 	"github.com/kubefathom/fathom/analyzers/cluster"
@@ -68,6 +70,8 @@ func reportPodName(p *analyzers.Pass, l lookup, label string) {
 	pod := l.dependsOn.Pod
 	own := l.subject.Is(setRef)
 	switch {
+	case set.Spec.ServiceName != svc.Name && nameless(p.Snapshot, set):
+		reportNameless(p, l, set)
 	case set.Spec.ServiceName != svc.Name:
 		right := label + "." + set.Spec.ServiceName
 		f := l.finding(podName, fmt.Sprintf("%s asks for %s, and the pods of StatefulSet %s have names in %s: %s was meant", l.name(), l.host, set.Name, set.Spec.ServiceName, right),
@@ -98,6 +102,27 @@ func reportPodName(p *analyzers.Pass, l lookup, label string) {
 		}}
 		p.Report(f)
 	}
+}
+
+// nameless reports whether the pods of a StatefulSet have no names in any Service: the one
+// that it names does not exist.
+func nameless(s *cluster.Snapshot, set *appsv1.StatefulSet) bool {
+	_, exists := cluster.Find[*corev1.Service](s, set.Namespace, set.Spec.ServiceName)
+	return !exists && s.Sees(cluster.Services, set.Namespace)
+}
+
+// reportNameless blames the StatefulSet: whatever its clients ask for, no pod of it has a
+// name, and those ask in the Service that is there.
+func reportNameless(p *analyzers.Pass, l lookup, set *appsv1.StatefulSet) {
+	svc, ref := l.dependsOn.Service, cluster.RefOf(set)
+	f := l.finding(podName, fmt.Sprintf("%s cannot be resolved: StatefulSet %s names Service %s, which does not exist, and not %s", l.host, set.Name, cmp.Or(set.Spec.ServiceName, `""`), svc.Name),
+		analyzers.Evidence{Source: ref.String(), Path: "spec.serviceName", Quote: "serviceName: " + set.Spec.ServiceName})
+	f.Subject, f.Part = ref, ""
+	f.Fixes = []analyzers.Fix{{
+		Why:  fmt.Sprintf("Create it anew with serviceName: %s, which cannot be changed, then restart its pods; this keeps claims and, until then, pods", svc.Name),
+		Argv: p.Kubectl(set.Namespace, "delete", "statefulset", set.Name, "--cascade=orphan"),
+	}}
+	p.Report(f)
 }
 
 // member is the StatefulSet whose pod has this name.

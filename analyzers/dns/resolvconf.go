@@ -87,5 +87,5 @@ func nodeRef(pod *corev1.Pod) analyzers.Ref {
 }
 
 func told(pod *corev1.Pod, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
+	return analyzers.EventEvidence(cluster.RefOf(pod), ev)
 }

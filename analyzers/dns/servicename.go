@@ -193,6 +193,12 @@ func (w wrong) report(p *analyzers.Pass) {
 		f.CausedBy = []analyzers.Ref{w.missing}
 		f.Shared = fmt.Sprintf("Service %s does not exist in namespace %s", w.missing.Name, w.missing.Namespace)
 	}
+	if ns, ok := cluster.Find[*corev1.Namespace](p.Snapshot, "", w.missing.Namespace); ok && ns.DeletionTimestamp != nil && w.near == nil {
+		f.Summary = fmt.Sprintf("%s asks for %s, and namespace %s, which is being deleted, has no Service %s any more", w.name(), w.host, ns.Name, w.missing.Name)
+		f.CausedBy, f.Shared = append([]analyzers.Ref{cluster.RefOf(ns)}, f.CausedBy...), fmt.Sprintf("Namespace %s is being deleted", ns.Name)
+		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(ns).String(), Path: "metadata.deletionTimestamp", Quote: "being deleted", At: ns.DeletionTimestamp.Time})
+		f.Fixes = []analyzers.Fix{{Why: "Show how far the deletion is, and what holds it; a Service created there is refused", Argv: p.Kubectl("", "describe", "namespace", ns.Name)}}
+	}
 	if len(f.Fixes) == 0 && !w.missing.IsZero() {
 		f.Fixes = []analyzers.Fix{{Why: "List the Services that exist, to create the missing one or name the right one", Argv: p.Kubectl("", "get", "services", "--all-namespaces")}}
 	}

@@ -178,6 +178,6 @@ func forwardsToSelf(s *cluster.Snapshot, pod *corev1.Pod, blocks []serverBlock, 
 		})
 	}
 	return port == "53" && slices.ContainsFunc(s.NameServices(), func(svc *corev1.Service) bool {
-		return svc.Spec.ClusterIP == ip && selects(svc.Spec.Selector, pod.Labels)
+		return svc.Spec.ClusterIP == ip && cluster.Selects(svc.Spec.Selector, pod.Labels)
 	})
 }

@@ -163,7 +163,3 @@ func solver(in *networkingv1.Ingress) bool {
 func on(o cluster.Object, path, quote string) analyzers.Evidence {
 	return analyzers.Evidence{Source: cluster.RefOf(o).String(), Path: path, Quote: analyzers.QuoteHead(quote)}
 }
-
-func eventEvidence(o cluster.Object, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
-}

@@ -114,7 +114,7 @@ func silence(s *cluster.Snapshot, svc *corev1.Service) (why string, severity ana
 	}
 	for _, w := range s.Workloads(svc.Namespace) {
 		t, ok := cluster.Template(w)
-		if !ok || !selects(svc.Spec.Selector, t.Labels) {
+		if !ok || !cluster.Selects(svc.Spec.Selector, t.Labels) {
 			continue
 		}
 		ref := cluster.RefOf(w)
@@ -129,13 +129,4 @@ func silence(s *cluster.Snapshot, svc *corev1.Service) (why string, severity ana
 		}
 	}
 	return "its selector matches no pod", analyzers.Error, true
-}
-
-func selects(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if have, ok := labels[k]; !ok || have != v {
-			return false
-		}
-	}
-	return len(selector) > 0
 }

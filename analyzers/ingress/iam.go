@@ -79,7 +79,7 @@ func reportDenied(p *analyzers.Pass, o cluster.Object) {
 		Code:     iamDenied,
 		Subject:  cluster.RefOf(o),
 		Summary:  "Cloud refuses its controller an action: " + analyzers.Line(plainError(ev.Message), 110),
-		Evidence: []analyzers.Evidence{eventEvidence(o, ev)},
+		Evidence: []analyzers.Evidence{analyzers.EventEvidence(cluster.RefOf(o), ev)},
 		Fixes: []analyzers.Fix{{
 			Why:  "Show all that the controller says of it; the permission is to be granted to its role in the cloud",
 			Argv: p.Kubectl(o.GetNamespace(), "describe", cluster.RefOf(o).Short()),

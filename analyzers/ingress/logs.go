@@ -140,7 +140,7 @@ func targetOf(s *cluster.Snapshot, l line) (target, *corev1.Pod, bool) {
 	for in := range cluster.In[*networkingv1.Ingress](s, to.Pod.Namespace) {
 		for _, r := range routes(in) {
 			svc, ok := cluster.Find[*corev1.Service](s, in.Namespace, r.to.Name)
-			if ok && in.DeletionTimestamp == nil && (r.host == l.host || r.host == "" || covers(r.host, l.host)) && selects(svc.Spec.Selector, to.Pod.Labels) {
+			if ok && in.DeletionTimestamp == nil && (r.host == l.host || r.host == "" || covers(r.host, l.host)) && cluster.Selects(svc.Spec.Selector, to.Pod.Labels) {
 				return target{in, r, svc}, to.Pod, true
 			}
 		}

@@ -247,7 +247,7 @@ func reportNoAddress(p *analyzers.Pass, in *networkingv1.Ingress, c class) {
 			return // cloud-iam-denied-controller
 		}
 		f.Summary = "Controller refuses the Ingress: " + analyzers.Line(plainError(ev.Message), 110)
-		f.Evidence = append([]analyzers.Evidence{eventEvidence(in, ev)}, f.Evidence...)
+		f.Evidence = append([]analyzers.Evidence{analyzers.EventEvidence(cluster.RefOf(in), ev)}, f.Evidence...)
 		p.Report(f)
 		return
 	}

@@ -107,7 +107,7 @@ func reportHeld(p *analyzers.Pass, cron *batchv1.CronJob, s schedule, job *batch
 		},
 	}
 	if told {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)})
+		f.Evidence = append(f.Evidence, analyzers.EventEvidence(ref, ev))
 	}
 	for _, pod := range p.PodsOf(job) {
 		if stage, why := p.Unready(pod); stage >= cluster.Late {
@@ -151,7 +151,7 @@ func reportTooLate(p *analyzers.Pass, cron *batchv1.CronJob) bool {
 		Code: missed, Subject: ref,
 		Summary: fmt.Sprintf("Starts are left out: startingDeadlineSeconds of %d is over before the controller comes to them", *limit),
 		Evidence: []analyzers.Evidence{
-			{Source: "Event on " + ref.String(), Path: last.Reason, Quote: analyzers.QuoteHead(last.Message), At: cluster.EventTime(last)},
+			analyzers.EventEvidence(ref, last),
 			{Source: ref.String(), Path: "spec.startingDeadlineSeconds", Quote: fmt.Sprintf("startingDeadlineSeconds: %d", *limit)},
 		},
 		Fixes: []analyzers.Fix{{

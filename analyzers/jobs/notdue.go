@@ -89,7 +89,7 @@ func evidenceOf(p *analyzers.Pass, cron *batchv1.CronJob, reason, present string
 	if !ok {
 		return nil
 	}
-	return []analyzers.Evidence{{Source: "Event on " + cluster.RefOf(cron).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}}
+	return []analyzers.Evidence{analyzers.EventEvidence(cluster.RefOf(cron), ev)}
 }
 
 // impossible names the day that none of the months has.

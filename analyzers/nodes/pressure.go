@@ -77,7 +77,7 @@ func pressureFinding(p *analyzers.Pass, n *node, k pressure, c *corev1.NodeCondi
 		}
 	}
 	if ev, ok := p.LastEvent(n.Node, nil, "EvictionThresholdMet", "FreeDiskSpaceFailed", "SystemOOM"); ok && p.Since(cluster.EventTime(ev)) < recentEviction {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + n.ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)})
+		f.Evidence = append(f.Evidence, analyzers.EventEvidence(n.ref, ev))
 	}
 	switch k.condition {
 	case corev1.NodeDiskPressure:
@@ -119,7 +119,7 @@ func reportEarly(p *analyzers.Pass, n *node, under map[string]bool) {
 		p.Report(analyzers.Finding{
 			Code: diskFull, Severity: analyzers.Warning, Subject: n.ref,
 			Summary:  fmt.Sprintf("Disk of node %s is nearly full, and deleting unused images frees too little", n.Name),
-			Evidence: []analyzers.Evidence{{Source: "Event on " + n.ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}},
+			Evidence: []analyzers.Evidence{analyzers.EventEvidence(n.ref, ev)},
 			Fixes:    []analyzers.Fix{onHost("Show what fills the disk", n, "du", "-xhd1", "/var/lib", "/var/log"), describe(p, n)},
 		})
 	}
@@ -135,7 +135,7 @@ func reportEarly(p *analyzers.Pass, n *node, under map[string]bool) {
 		p.Report(analyzers.Finding{
 			Code: memoryFull, Severity: analyzers.Warning, Subject: n.ref,
 			Summary:  analyzers.Line(fmt.Sprintf("Node %s as a whole ran out of memory at %s: the kernel killed process%s", n.Name, clock(p.Now(), cluster.EventTime(ev)), victim), analyzers.MaxSummary),
-			Evidence: []analyzers.Evidence{{Source: "Event on " + n.ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}},
+			Evidence: []analyzers.Evidence{analyzers.EventEvidence(n.ref, ev)},
 			Fixes:    []analyzers.Fix{{Why: "Show how far the limits of its pods go beyond what the node has", Argv: p.Kubectl("", "describe", "node", n.Name)}},
 		})
 	}

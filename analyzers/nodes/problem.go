@@ -93,7 +93,7 @@ func reportConntrack(p *analyzers.Pass, n *node) {
 	p.Report(analyzers.Finding{
 		Code: conntrack, Subject: n.ref,
 		Summary:  fmt.Sprintf("Node %s drops new connections: its connection tracking table is full", n.Name),
-		Evidence: []analyzers.Evidence{{Source: "Event on " + n.ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}},
+		Evidence: []analyzers.Evidence{analyzers.EventEvidence(n.ref, ev)},
 		Fixes: []analyzers.Fix{
 			onHost("Show how full the table is", n, "sysctl", "net.netfilter.nf_conntrack_count", "net.netfilter.nf_conntrack_max"),
 			{Why: "Raise conntrack.maxPerCore in kube-proxy's configuration", Argv: p.Kubectl("kube-system", "edit", "configmap", "kube-proxy")},

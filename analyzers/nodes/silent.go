@@ -99,7 +99,7 @@ func silentFinding(p *analyzers.Pass, n *node) analyzers.Finding {
 		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: cluster.RefOf(n.lease).String(), Path: "spec.renewTime", Quote: "renewTime: " + n.lease.Spec.RenewTime.UTC().Format(time.RFC3339), At: n.lease.Spec.RenewTime.Time})
 	}
 	if ev, ok := lastWord(p, n); ok {
-		f.Evidence = append(f.Evidence, analyzers.Evidence{Source: "Event on " + n.ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)})
+		f.Evidence = append(f.Evidence, analyzers.EventEvidence(n.ref, ev))
 		switch ev.Reason {
 		case "Shutdown":
 			f.Code, f.Summary = shutDown, fmt.Sprintf("Node %s was shut down at %s and has not come back", n.Name, clock(p.Now(), cluster.EventTime(ev)))

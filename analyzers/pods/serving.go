@@ -120,7 +120,7 @@ func (w *walk) traffic() Stage {
 	}
 	var in, out []string
 	for svc := range cluster.In[*corev1.Service](w.s, w.pod.Namespace) {
-		if len(svc.Spec.Selector) == 0 || !selects(svc.Spec.Selector, w.pod.Labels) {
+		if !cluster.Selects(svc.Spec.Selector, w.pod.Labels) {
 			continue
 		}
 		if w.listed(svc.Name) {
@@ -139,15 +139,6 @@ func (w *walk) traffic() Stage {
 		return Stage{State: Current, Detail: oneLine("waits for the EndpointSlices of Service " + strings.Join(out, ", "))}
 	}
 	return Stage{State: Blocked, Detail: oneLine("no EndpointSlice of Service " + strings.Join(out, ", ") + " has the pod as ready")}
-}
-
-func selects(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if have, ok := labels[k]; !ok || have != v {
-			return false
-		}
-	}
-	return true
 }
 
 // listed reports whether a slice of the Service has the pod as an endpoint that gets

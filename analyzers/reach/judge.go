@@ -160,11 +160,18 @@ func path(d networkingv1.PolicyType, index int) string {
 
 // blind says what keeps the policies around a pod from being judged, "" when nothing does.
 func blind(s *cluster.Snapshot, subject party) string {
+	if asFile(s) && len(s.Objects(cluster.NetworkPolicies)) == 0 && !s.Sees(cluster.NetworkPolicies, subject.namespace()) {
+		return noPolicies
+	}
 	if why := unread(s, cluster.NetworkPolicies, subject.namespace()); why != "" {
 		return why
 	}
 	return foreign(s, subject)
 }
+
+// noPolicies: files without a policy do not say that there is none. kubectl get all, for
+// one, leaves them out.
+const noPolicies = "the files hold no network policy"
 
 // unread says why a kind in a namespace is not known as a whole. Files that are no
 // recording of a cluster hold what they hold; Evaluate notes that.

@@ -78,7 +78,7 @@ func refusedCronJob(s *cluster.Snapshot, cron *batchv1.CronJob) (refusal, bool) 
 		return refusal{}, false
 	}
 	r := newRefusal(s, cron, 1, 0, ev.Message)
-	r.since, r.evidence = ev.FirstTimestamp.Time, eventEvidence(cron, ev)
+	r.since, r.evidence = ev.FirstTimestamp.Time, analyzers.EventEvidence(cluster.RefOf(cron), ev)
 	return r, true
 }
 
@@ -100,7 +100,7 @@ func refusedReplicaSet(s *cluster.Snapshot, rs *appsv1.ReplicaSet) (refusal, boo
 		r.evidence = analyzers.Evidence{Source: cluster.RefOf(rs).String(), Path: "status.conditions[ReplicaFailure]", Quote: analyzers.QuoteHead(c.Message), At: c.LastTransitionTime.Time}
 		if ev, ok := s.LastEvent(rs, nil, "FailedCreate"); ok && cluster.EventTime(ev).After(c.LastTransitionTime.Time) {
 			r.reason = reasonIn(ev.Message)
-			r.evidence = eventEvidence(rs, ev)
+			r.evidence = analyzers.EventEvidence(cluster.RefOf(rs), ev)
 		}
 		return r, true
 	}
@@ -168,7 +168,7 @@ func appendByEvent(s *cluster.Snapshot, out []refusal, o cluster.Object, wants, 
 		}
 	}
 	r := newRefusal(s, o, wants, has, ev.Message)
-	r.since, r.evidence = ev.FirstTimestamp.Time, eventEvidence(o, ev)
+	r.since, r.evidence = ev.FirstTimestamp.Time, analyzers.EventEvidence(cluster.RefOf(o), ev)
 	return append(out, r)
 }
 
@@ -232,10 +232,6 @@ var (
 func reasonIn(message string) string {
 	message = message[len(messagePrefix.FindString(message)):]
 	return message[len(objectPrefix.FindString(message)):]
-}
-
-func eventEvidence(o cluster.Object, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
 }
 
 // template is what the refused pods are made of.

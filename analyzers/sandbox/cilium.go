@@ -25,7 +25,7 @@ node without an agent stays.`,
 		each(p, byCilium, func(f failure) analyzers.Finding { return ciliumFinding(p, f) })
 		for n := range cluster.All[*corev1.Node](p.Snapshot) {
 			i := slices.IndexFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == ciliumTaint })
-			if i >= 0 && nodeReady(n) && p.Since(n.CreationTimestamp.Time) > booting && p.Since(taintTime(n, i)) > booting {
+			if i >= 0 && cluster.NodeReady(n) && p.Since(n.CreationTimestamp.Time) > booting && p.Since(taintTime(n, i)) > booting {
 				p.Report(taintFinding(p, n, i))
 			}
 		}

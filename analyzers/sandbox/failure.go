@@ -46,7 +46,7 @@ func failuresOf(s *cluster.Snapshot) []failure {
 				continue
 			}
 			// A node that is not ready has a finding of its own, and this follows from it.
-			if n, ok := cluster.Find[*corev1.Node](s, "", pod.Spec.NodeName); ok && (!nodeReady(n) || s.Since(n.CreationTimestamp.Time) < booting) {
+			if n, ok := cluster.Find[*corev1.Node](s, "", pod.Spec.NodeName); ok && (!cluster.NodeReady(n) || s.Since(n.CreationTimestamp.Time) < booting) {
 				continue
 			}
 			if ev, ok := lastFailure(s, pod); ok {
@@ -68,15 +68,6 @@ func hasSandbox(pod *corev1.Pod) bool {
 		w := c.State.Waiting
 		return w == nil || w.Reason != "ContainerCreating" && w.Reason != "PodInitializing"
 	})
-}
-
-func nodeReady(n *corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return true // nobody has said otherwise
 }
 
 // lastFailure is the newest event about the pod's start, when it says that there is no

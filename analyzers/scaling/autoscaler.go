@@ -113,7 +113,7 @@ func conditionProof(hpa *autoscalingv2.HorizontalPodAutoscaler, c *autoscalingv2
 }
 
 func eventProof(o cluster.Object, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
+	return analyzers.EventEvidence(cluster.RefOf(o), ev)
 }
 
 // target names what an autoscaler scales.

@@ -107,12 +107,7 @@ func nodeReady(s *cluster.Snapshot, name string) bool {
 	if !ok {
 		return !s.Sees(cluster.Nodes, "") // metrics-server forgets a node that is gone
 	}
-	for _, c := range node.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
+	return cluster.NodeReady(node)
 }
 
 // why is the failure in a few words.

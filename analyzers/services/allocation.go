@@ -47,7 +47,7 @@ func addressClashes(p *analyzers.Pass) error {
 			Code:     addressClash,
 			Subject:  cluster.RefOf(svc),
 			Summary:  "Address of the Service is not its own: " + analyzers.Line(ev.Message, 130),
-			Evidence: []analyzers.Evidence{eventEvidence(svc, ev)},
+			Evidence: []analyzers.Evidence{analyzers.EventEvidence(cluster.RefOf(svc), ev)},
 			Fixes: []analyzers.Fix{{
 				Why:  "Save the Service, then recreate it without clusterIP and nodePort, so that it gets new ones",
 				Argv: p.Kubectl(svc.Namespace, "get", "service", svc.Name, "-o", "yaml"),

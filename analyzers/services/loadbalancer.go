@@ -53,11 +53,11 @@ func pendingLoadBalancer(p *analyzers.Pass) error {
 		// The newest word counts: EnsuringLoadBalancer after a failure is the next try.
 		case refused && (age > balancerTime || cluster.EventCount(refusal) > 1):
 			f.Summary = "Load balancer is not created: " + analyzers.Line(balancerError(refusal.Message), 130)
-			f.Evidence = append(f.Evidence, eventEvidence(svc, refusal))
+			f.Evidence = append(f.Evidence, analyzers.EventEvidence(cluster.RefOf(svc), refusal))
 			f.Fixes = []analyzers.Fix{describe(p, svc, "Show all events of the load balancer's controller")}
 		case age > balancerTime && answered:
 			f.Summary = fmt.Sprintf("Load balancer has no address: its controller's last word is %s", answer.Reason)
-			f.Evidence = append(f.Evidence, eventEvidence(svc, answer))
+			f.Evidence = append(f.Evidence, analyzers.EventEvidence(cluster.RefOf(svc), answer))
 			f.Fixes = []analyzers.Fix{describe(p, svc, "Show all events of the load balancer's controller")}
 		case answered || refused:
 			continue
@@ -174,8 +174,4 @@ func forward(svc *corev1.Service) string {
 
 func describe(p *analyzers.Pass, svc *corev1.Service, why string) analyzers.Fix {
 	return analyzers.Fix{Why: why, Argv: p.Kubectl(svc.Namespace, "describe", "service", svc.Name)}
-}
-
-func eventEvidence(o cluster.Object, ev *corev1.Event) analyzers.Evidence {
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(o).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}
 }

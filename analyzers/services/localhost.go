@@ -157,5 +157,5 @@ func refusedOn(s *cluster.Snapshot, pod *corev1.Pod, port int) (analyzers.Eviden
 	if !ok {
 		return analyzers.Evidence{}, false
 	}
-	return analyzers.Evidence{Source: "Event on " + cluster.RefOf(pod).String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}, true
+	return analyzers.EventEvidence(cluster.RefOf(pod), ev), true
 }

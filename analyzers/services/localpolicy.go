@@ -55,7 +55,7 @@ func external(p *analyzers.Pass, svc *corev1.Service, with map[string]bool) {
 	var without, usable []string
 	for node := range cluster.All[*corev1.Node](p.Snapshot) {
 		// Nobody sends users to the nodes of the control plane, which carry this label.
-		if _, excluded := node.Labels[corev1.LabelNodeExcludeBalancers]; excluded || !nodeReady(node) {
+		if _, excluded := node.Labels[corev1.LabelNodeExcludeBalancers]; excluded || !cluster.NodeReady(node) {
 			continue
 		}
 		usable = append(usable, node.Name)
@@ -118,12 +118,6 @@ func policyFix(p *analyzers.Pass, svc *corev1.Service, field, why string) analyz
 		Argv:  p.Kubectl(svc.Namespace, "patch", "service", svc.Name, "--type", "strategic", "-p", string(data)),
 		Patch: &analyzers.Patch{Target: cluster.RefOf(svc), Data: data},
 	}
-}
-
-func nodeReady(node *corev1.Node) bool {
-	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 func nodePorts(svc *corev1.Service) string {

@@ -141,7 +141,7 @@ func holderOf(p *analyzers.Pass, c complaint) (holder, bool) {
 	}
 	node, ok := cluster.Find[*corev1.Node](p.Snapshot, "", h.node)
 	h.gone = !ok && p.Sees(cluster.Nodes, "")
-	if ok && !nodeReady(node) {
+	if ok && !cluster.NodeReady(node) {
 		h.dead = node
 	}
 	return h, true
@@ -170,11 +170,6 @@ func attachments(p *analyzers.Pass) map[string][]*storagev1.VolumeAttachment {
 		}
 		return m
 	})
-}
-
-func nodeReady(node *corev1.Node) bool {
-	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
-	return i < 0 || node.Status.Conditions[i].Status == corev1.ConditionTrue
 }
 
 func readiness(node *corev1.Node) analyzers.Evidence {

@@ -121,7 +121,7 @@ func reportNotKilled(p *analyzers.Pass, pod *corev1.Pod) {
 	}
 	// k8s.io/kubernetes pkg/kubelet/events/event.go and pkg/kubelet/pod_workers.go.
 	if ev, ok := p.LastEvent(pod, func(ev *corev1.Event) bool { return cluster.EventTime(ev).After(pod.DeletionTimestamp.Add(-time.Hour)) }, "FailedKillPod", "ExceededGracePeriod", "FailedUnMount"); ok {
-		f.Evidence = append([]analyzers.Evidence{{Source: "Event on " + ref.String(), Path: ev.Reason, Quote: analyzers.QuoteHead(ev.Message), At: cluster.EventTime(ev)}}, f.Evidence...)
+		f.Evidence = append([]analyzers.Evidence{analyzers.EventEvidence(ref, ev)}, f.Evidence...)
 	}
 	f.Fixes = []analyzers.Fix{
 		{Why: "Show what the kubelet says of it", Argv: p.Kubectl(pod.Namespace, "describe", "pod", pod.Name)},

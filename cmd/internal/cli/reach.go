@@ -155,6 +155,8 @@ func runReach(cmd *cobra.Command, s *Streams, o *reachOptions) error {
 
 func (o *reachOptions) nextStep(a reach.Answer) string {
 	switch {
+	case strings.Contains(a.Why, "the files hold no network policy"):
+		return "add those of the cluster to the files: kubectl get networkpolicies,namespaces -A -o yaml"
 	case strings.Contains(a.Why, "depend on the port"):
 		return "give the port with --port"
 	case strings.Contains(a.Why, "not read") || strings.Contains(a.Why, "could not be read"):
